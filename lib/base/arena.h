@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <vector>
 
@@ -64,5 +65,18 @@ class Arena {
   size_t left_ = 0;
   size_t used_before_ = 0;
 };
+
+// The parts one after the other, in `arena`.
+inline Bytes concat(Arena& arena, std::initializer_list<Bytes> parts) {
+  size_t n = 0;
+  for (Bytes p : parts) n += p.size();
+  char* out = arena.take(n);
+  char* next = out;
+  for (Bytes p : parts) {
+    if (!p.empty()) memcpy(next, p.data(), p.size());
+    next += p.size();
+  }
+  return {out, n};
+}
 
 }  // namespace cardea
