@@ -5,9 +5,9 @@
 // system call, and no object dies under its own callback.
 #pragma once
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <netinet/in.h>
 
 #include <functional>
 #include <memory>
@@ -38,6 +38,7 @@ class Address {
   int family() const { return storage_.ss_family; }
   bool is_unix() const { return family() == AF_UNIX; }
   bool is_loopback() const;
+  bool is_dual_stack() const { return dual_; }  // made from ":80": both families on one socket
   uint16_t port() const;
   void set_port(uint16_t port);
   std::string ip_text() const;  // without port and brackets; a unix address gives its path
@@ -47,6 +48,7 @@ class Address {
  private:
   sockaddr_storage storage_{};
   socklen_t len_ = 0;
+  bool dual_ = false;
 };
 
 // Anything whose deletion may have to wait for the end of the turn.
@@ -88,8 +90,8 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
-  void start(Millis delay);      // replaces an earlier start; 0 fires in the next turn
-  void start_at(Millis when);    // in Loop::now() time
+  void start(Millis delay);    // replaces an earlier start; 0 fires in the next turn
+  void start_at(Millis when);  // in Loop::now() time
   void stop();
   bool active() const { return deadline_ != 0; }
   Millis deadline() const { return deadline_; }  // 0 = not active
@@ -99,8 +101,8 @@ class Timer {
   friend class Loop;
   Loop& loop_;
   std::function<void()> fn_;
-  Millis deadline_ = 0;         // what the owner asked for; 0 = stopped
-  Millis queued_ = 0;           // where the wheel has it; 0 = not in the wheel
+  Millis deadline_ = 0;  // what the owner asked for; 0 = stopped
+  Millis queued_ = 0;    // where the wheel has it; 0 = not in the wheel
   Timer* next_ = nullptr;
   Timer* prev_ = nullptr;
   uint8_t level_ = 0, slot_ = 0;
@@ -112,7 +114,8 @@ class TimerWheel {
   void insert(Timer& t, Millis when);
   void remove(Timer& t);
   // Takes every timer due at or before `now` out of the wheel, in order of time, and hands each to
-  // `due`, which may start and stop any timer.
+  // `due`, which may start, stop and delete any timer. What it starts waits for the next advance(). A
+  // timer whose deadline moved later meanwhile goes back in; one that was stopped drops out.
   void advance(Millis now, const std::function<void(Timer&)>& due);
   // The earliest moment at which advance() has something to do (may be a cascade), or 0 for never.
   Millis next() const;
@@ -120,9 +123,16 @@ class TimerWheel {
 
  private:
   static constexpr int kLevels = 6, kBits = 6, kSlots = 64;
+  static constexpr uint8_t kDueLevel = 0xff;
+  static constexpr Millis kHorizon = (Millis{1} << (kLevels * kBits)) - 1;
+  Timer*& list_of(const Timer& t);
+  void place(Timer& t);
+  bool collect();
+  Millis next_slot(unsigned first, int& level) const;
   Timer* slots_[kLevels][kSlots] = {};
   uint64_t used_[kLevels] = {};  // bit per non-empty slot
-  Millis now_ = 0;               // everything up to here has been handed out
+  Timer* due_ = nullptr;         // taken out of the slots, not handed out yet
+  Millis now_ = 0;               // everything before this has been handed out
   size_t count_ = 0;
 };
 
@@ -145,16 +155,17 @@ class Loop {
     Loop& loop_;
   };
 
-  Millis now() const { return now_; }       // monotonic; as of the start of the turn
+  Millis now() const { return now_; }  // monotonic; as of the start of the turn
   int64_t unix_ms() { return clock_.unix_ms(); }
   void update_time() { now_ = clock_.monotonic_ms(); }
   bool in_turn() const { return depth_ > 0; }
 
-  void flush_later(Flushable& f);                    // f.flush() runs before this turn ends
+  void flush_later(Flushable& f);  // f.flush() runs before this turn ends
   void defer_delete(std::unique_ptr<Deferred> object);
   // Runs fn in a later turn of this loop; from any thread. False after close() (fn is dropped).
   bool post(std::function<void()> fn);
-  // From this thread: runs fn at the start of the next turn without waiting for the poller.
+  // From this thread: runs fn in the next run_due(), which comes without waiting for the poller. Never
+  // from inside a turn that the host or another object opened.
   void next_turn(std::function<void()> fn);
 
   // For pollers: run what is due (posted calls, timers) as one turn; how long they may sleep then.
@@ -168,6 +179,7 @@ class Loop {
   virtual void wake() = 0;   // any thread: make the poller call run_due() soon
   virtual void rearm() = 0;  // this thread: next_deadline() became earlier
   void shut();               // stop accepting posts; drops what is queued
+  bool has_pending() const { return !next_.empty() || !dead_.empty() || flush_head_ != nullptr; }
 
  private:
   friend class Timer;
@@ -175,9 +187,12 @@ class Loop {
   friend class Flushable;
   void run_flushes();
   void end_turn();
+  void deadline_moved();  // rearm() now, or once at the end of the turn
   Clock& clock_;
   Millis now_ = 0;
   int depth_ = 0;
+  bool rearm_wanted_ = false;
+  bool running_due_ = false;
   TimerWheel wheel_;
   Flushable* flush_head_ = nullptr;
   Flushable* flush_tail_ = nullptr;
@@ -197,8 +212,8 @@ struct Slice {
 // Why a stream broke.
 struct StreamError {
   enum Kind : uint8_t { os, tls_handshake, tls_protocol, tls_verify } kind = os;
-  int code = 0;         // errno for os; OpenSSL's error or X509_V_ERR_* otherwise
-  std::string text;     // for logs; never sent to a peer
+  int code = 0;      // errno for os; OpenSSL's error or X509_V_ERR_* otherwise
+  std::string text;  // for logs; never sent to a peer
 };
 
 // What a TLS stream knows after its handshake. Views last as long as the stream.
@@ -213,10 +228,10 @@ struct TlsSession {
 // What a stream tells its one owner. Every call is inside a Turn. After on_error nothing more comes.
 class StreamEvents {
  public:
-  virtual void on_open() {}                      // TLS only: the handshake is done
+  virtual void on_open() {}                        // TLS only: the handshake is done
   virtual void on_data(char* data, size_t n) = 0;  // n > 0; bytes last until the call returns
-  virtual void on_eof() = 0;                     // the peer will send nothing more (once)
-  virtual void on_drained() = 0;                 // queued() went to 0 after being larger
+  virtual void on_eof() = 0;                       // the peer will send nothing more (once)
+  virtual void on_drained() = 0;                   // queued() went to 0 after being larger
   virtual void on_error(const StreamError& error) = 0;
 
  protected:
@@ -258,7 +273,7 @@ class ConnectEvents {
 class Connecting : public Deferred {};  // deleting it cancels
 
 struct ListenOptions {
-  bool reuse_port = false;   // one socket per worker
+  bool reuse_port = false;  // one socket per worker
   int backlog = 1024;
   unsigned unix_mode = 0666;
 };
@@ -299,7 +314,7 @@ struct ResolverOptions {
   int tries = 2;
   bool use_tcp = false;
   int udp_max_queries = 100;
-  size_t max_addresses = 64;         // more are dropped
+  size_t max_addresses = 64;  // more are dropped
   bool operator==(const ResolverOptions&) const = default;
 };
 class Resolver : public Deferred {
@@ -321,25 +336,28 @@ class Network {
   virtual Result<std::unique_ptr<Resolver>> resolver(const ResolverOptions& options) = 0;
 };
 
-// Loop on libuv: on a private uv loop, or on the host's. Every uv handle it keeps for itself is
-// unreferenced; listeners and connections keep the loop alive.
+// Loop on libuv: on a private uv loop, or on the host's. On the host's loop, every uv handle that it
+// keeps for itself is unreferenced; listeners and connections keep the loop alive. With a clock other
+// than real_clock(), due timers are also looked for on every step(), and after interrupt().
 class UvLoop final : public Loop {
  public:
   explicit UvLoop(Clock& clock, uv_loop_s* host_loop = nullptr);
   ~UvLoop() override;  // only after on_closed
 
-  Result<void> open();       // once, on the loop's thread
+  Result<void> open();  // once, on the loop's thread
   uv_loop_s* uv() { return uv_; }
-  int fd() const;            // level-triggered; readable means step()
-  int timeout() const;       // ms until step() is due; -1 never, 0 now
-  bool step();               // one pass without blocking; true: call again soon
-  void run();                // until close() has finished (private loop only)
-  // Begins to close; `closed` runs when every handle of this loop is gone.
+  int fd() const;       // level-triggered; readable means step()
+  int timeout() const;  // ms until step() is due; -1 never, 0 now
+  bool step();          // one pass without blocking; true: call again soon
+  void run();           // until close() has finished (private loop only)
+  // Begins to close; `closed` runs once when every handle of this loop is gone: on a private loop at the
+  // end of step() or run(), else from the host's uv_run(); outside any turn, so it may delete this.
   void close(std::function<void()> closed);
   bool is_closed() const;
   void interrupt() { wake(); }  // any thread
 
-  // For handles' heap blocks: a loop is closed when none is left.
+  // For handles' heap blocks: a loop is closed when none is left. block_closed() must be the caller's
+  // last act: it may run `closed`.
   void block_opened();
   void block_closed();
 
@@ -348,11 +366,16 @@ class UvLoop final : public Loop {
   void rearm() override;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Handles;
+  void close_own();
+  bool finish();
+  std::unique_ptr<Handles> handles_;
   uv_loop_s* uv_ = nullptr;
 };
 
 std::unique_ptr<Network> uv_network(UvLoop& loop);
+
+// Whether a listener could be bound there now (TCP only; a unix path is always said to be free). Any thread.
+Result<void> probe_bind(const Address& address);
 
 }  // namespace cardea::net
