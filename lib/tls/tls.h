@@ -55,8 +55,8 @@ class ServerContext {
 
 struct ClientOptions {
   bool verify = true;
-  std::vector<Pem> ca;               // replaces the system's roots when not empty
-  std::vector<Pem> extra_ca;         // added to the roots in use
+  std::vector<Pem> ca;        // replaces the system's roots when not empty
+  std::vector<Pem> extra_ca;  // added to the roots in use
   std::optional<KeyPair> certificate;
   std::vector<std::string> alpn;
   bool operator==(const ClientOptions&) const = default;
