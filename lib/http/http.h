@@ -55,6 +55,7 @@ class Fields {
   auto end() { return all_.end(); }
   size_t size() const { return all_.size(); }
   bool empty() const { return all_.empty(); }
+  size_t capacity() const { return all_.capacity(); }
   void clear() { all_.clear(); }
 
  private:
@@ -97,7 +98,10 @@ struct RequestHead : Head {
   Bytes scheme;            // "http" or "https": what the client claims; the listener knows better
   Bytes authority;         // host[:port] as sent, valid per RFC 3986; never empty
   Bytes target;            // origin-form ("/a?b"), "*" for OPTIONS, authority-form for CONNECT
-  Bytes upgrade;           // token of an asked-for upgrade (h1 Upgrade, h2 :protocol), or empty
+  // Token of an asked-for upgrade (h1 Upgrade, h2 :protocol), or empty. A request that may become a tunnel (this or
+  // CONNECT) has has_body: the tunnel's open end. Its bytes come after the answer that accepts it (101, or 2xx to
+  // CONNECT); any other final answer ends it (on_end).
+  Bytes upgrade;
   bool expect_continue = false;
   bool te_trailers = false;
   void reset();
@@ -195,10 +199,15 @@ struct CodecLimits {
 
 // ---- sending --------------------------------------------------------------------------------------
 
-// Bytes to write on a connection, in order. Copied ones are stable; borrowed ones last until the end of
-// the turn in which they came.
+// Bytes to write on a connection, in order. Copied ones are stable until clear(); borrowed ones last until the
+// end of the turn in which they came. Blocks come from the thread's cache and go back with clear(), so an empty
+// Output holds none. One thread.
 class Output {
  public:
+  Output() = default;
+  ~Output();
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
   void copy(Bytes s);
   void borrow(Bytes s);
   char* reserve(size_t n);         // room for a head; commit() says how much of it was used
@@ -211,11 +220,12 @@ class Output {
 
  private:
   std::vector<Bytes> slices_;
-  std::vector<std::unique_ptr<char[]>> blocks_;
+  std::vector<std::unique_ptr<char[]>> blocks_;  // of one size, from the cache
+  std::vector<std::unique_ptr<char[]>> large_;   // made to measure
   char* next_ = nullptr;
   size_t left_ = 0;
-  size_t block_ = 0;
   size_t size_ = 0;
+  bool joins_ = false;  // the last slice is ours, so what follows it in its block may join it
 };
 
 // The sending half of one message. Calls after end or reset are ignored. Owned by the codec; valid from
@@ -282,8 +292,12 @@ class CodecHost {
  public:
   virtual void request_flush() = 0;     // output waits: call produce() before the turn ends
   virtual void reading_changed() = 0;   // wants_read() has another answer
-  // Nothing good can come any more: flush, then close. Exchanges have been told already.
+  // Nothing good can come any more: flush, then close. Exchanges have been told already. `end.detail` is "truncated"
+  // when the last message was cut where a plain end of the stream could look complete (close-delimited bodies,
+  // tunnels): the transport should then end abruptly (TCP reset, no close_notify).
   virtual void request_close(const End& end) = 0;
+  // A tunnel's sending side is over, its receiving side is not: flush, then send FIN and go on reading.
+  virtual void request_shutdown() { request_close({}); }
 
  protected:
   ~CodecHost() = default;
@@ -318,7 +332,12 @@ class ServerHost : public CodecHost {
   virtual void on_bad_request(const End& end, ResponseSender& sender) = 0;
   virtual void on_idle() = 0;                // active() went to 0
 };
-class ServerCodec : public Codec {};
+class ServerCodec : public Codec {
+ public:
+  // The head deadline passed. HTTP/1.1: answers through on_bad_request when a head has begun, else closes;
+  // HTTP/2: GOAWAY. Exchanges in progress of an HTTP/2 connection go on.
+  virtual void expire_head(const End& end) = 0;
+};
 
 class ClientHost : public CodecHost {
  public:
@@ -363,5 +382,7 @@ struct NormalPath {
 // `target` is origin-form. The result lies in `arena` or in `target`. Idempotent. Fails (400) with the rule's name in
 // Error::message on what hostile-input 131, 132, 133 and 135 name.
 Result<NormalPath> normalize_path(Bytes target, const PathOptions& options, Arena& arena);
+// The rule that such an Error names, as a literal (for End::detail).
+const char* path_rule(const Error& error);
 
 }  // namespace cardea::http
