@@ -12,16 +12,17 @@ namespace cardea::route {
 
 // What a request must look like to take a route (Pomerium: from, prefix, path, regex).
 struct Match {
-  std::string host;      // lower case; "*.example.com" for one or more labels in front; "*" for any
-  uint16_t port = 0;     // 0: any port
+  std::string host;   // lower case; "*.example.com" for one or more labels in front; "*" for any
+  uint16_t port = 0;  // 0: any port
   enum class Path : uint8_t { any, prefix, exact, regex } kind = Path::any;
-  std::string path;      // prefix: matches on segment boundaries ("/a" takes /a and /a/b, not /ab)
+  std::string path;            // prefix: matches on segment boundaries ("/a" takes /a and /a/b, not /ab)
   int64_t regex_priority = 0;  // among the regex routes of one host: higher first, then file order
 };
 
 // Among the routes of the best host (exact, then the longest wildcard, then "*"; one with a port before
-// one without) the first in file order whose path fits wins. Hosts with fitting name but no fitting path do not fall through to a
-// wider host, as in Envoy's virtual hosts.
+// one without) the first in file order whose path fits wins; a regex route first moves up to the first regex
+// route of the host that its priority outranks. Hosts with fitting name but no fitting path do not fall through
+// to a wider host, as in Envoy's virtual hosts. A prefix "/" takes what `any` takes, also "*" and "".
 class Table {
  public:
   // Errors name the index of the route: {index, what}. Two routes that match the same are an error.
@@ -37,12 +38,14 @@ class Table {
   virtual bool knows_host(Bytes host) const = 0;
 };
 
-// A header value with Pomerium's tokens ("${pomerium.jwt}", "$$"). Parsed at load; unknown token = error.
+// A header value with Pomerium's tokens ("${pomerium.jwt}", "$$"; any other dollar sign is itself). Parsed at load;
+// an unknown token, a control character, more than 32 tokens or 16 KiB are errors.
 class Template {
  public:
   static Result<Template> parse(Bytes text);
   bool is_constant() const { return parts_.size() <= 1 && (parts_.empty() || parts_[0].token.empty()); }
-  // `lookup` gives a token's value (may be empty). The result lies in `arena` or in the template.
+  // `lookup` gives a token's value (may be empty); one that no field can carry counts as empty, and so does a result
+  // past 32 KiB. The result lies in `arena` or in the template.
   Bytes expand(Arena& arena, Bytes (*lookup)(void* arg, Bytes token), void* arg) const;
   bool operator==(const Template&) const = default;
 
@@ -87,25 +90,34 @@ class RegexRewrite {
  public:
   static Result<std::shared_ptr<const RegexRewrite>> make(const std::string& pattern, const std::string& substitution);
   virtual ~RegexRewrite() = default;
-  virtual Bytes apply(Bytes subject, Arena& arena) const = 0;  // every match replaced, as Envoy's regex_rewrite
+  // Every match replaced, as Envoy's regex_rewrite; `subject` itself when nothing matches. Empty past 64 KiB or 256
+  // replacements.
+  virtual Bytes apply(Bytes subject, Arena& arena) const = 0;
 };
 
 // How a request changes on its way up, and its answer on its way down.
 struct Rewrite {
   bool has_prefix = false;
-  std::string prefix;           // prefix_rewrite, or the path of the first `to`
-  std::shared_ptr<const RegexRewrite> regex;          // path without query
-  std::string host;             // host_rewrite
-  std::string host_header;      // host_rewrite_header: take the value of this request header
-  std::shared_ptr<const RegexRewrite> host_from_path; // host_path_regex_rewrite_*
+  std::string prefix;                                  // prefix_rewrite, or the path of the first `to`
+  std::shared_ptr<const RegexRewrite> regex;           // path without query
+  std::string host;                                    // host_rewrite
+  std::string host_header;                             // host_rewrite_header: take the value of this request header
+  std::shared_ptr<const RegexRewrite> host_from_path;  // host_path_regex_rewrite_*
   bool preserve_host = false;
 };
 
-// The upstream path: `path` is what matched; the query is kept. Result in `arena` or in the arguments.
+// The upstream path: `path` is what matched; the query is kept. Where a prefix is replaced there is exactly one slash
+// at the seam ("/a" -> "/" makes "/b" of "/a/b"); an exact or regex route has its whole path replaced. Result in
+// `arena` or in the arguments. EMPTY when a regular expression gives what is no path (no slash in front, blanks, a
+// fragment, dot segments, too long): the request must not be forwarded.
 Bytes rewrite_path(const Rewrite& rewrite, const Match& match, Bytes path, Bytes query, Arena& arena);
-// The authority to send: by the rewrite, else `endpoint_authority` (host of `to`).
-Bytes rewrite_host(const Rewrite& rewrite, const http::RequestHead& head, Bytes path, Bytes endpoint_authority, Arena& arena);
-// The Location of a redirect. `scheme`, `authority`, `path`, `query` are the request's.
+// The authority to send: by the rewrite, else `endpoint_authority` (host of `to`), also where a header or a path
+// gives something that is no authority.
+Bytes rewrite_host(const Rewrite& rewrite, const http::RequestHead& head, Bytes path, Bytes endpoint_authority,
+                   Arena& arena);
+// The Location of a redirect. `scheme`, `authority`, `path`, `query` are the request's. Without port_redirect the
+// request's port is kept unless it was the old scheme's default or the host changes; a default port is left out. A
+// path_redirect with a query replaces the request's query too.
 Bytes redirect_location(const Redirect& redirect, const Match& match, Bytes scheme, Bytes authority, Bytes path,
                         Bytes query, Arena& arena);
 
@@ -116,14 +128,19 @@ struct ForwardingOptions {
   bool operator==(const ForwardingOptions&) const = default;
 };
 struct ForwardingFacts {
-  std::string_view peer_ip;      // of the connection; empty for unix sockets
+  std::string_view peer_ip;  // of the connection; empty for unix sockets
   bool tls = false;
-  Bytes original_authority;      // X-Forwarded-Host when the host is rewritten
+  Bytes original_authority;  // X-Forwarded-Host when the host is rewritten
   bool host_rewritten = false;
-  Bytes request_id;              // ours, or the client's where it may keep it
+  Bytes request_id;  // ours, or the client's where it may keep it
 };
-// Edits head.fields in place: X-Forwarded-For/-Proto/-Host, X-Real-IP, Forwarded, X-Request-Id; removes every spelling
-// of identity headers (x-pomerium-*). Returns the client's address by the trusted-hops rule (view into arena or facts).
+// Edits head.fields in place. Without trusted hops every X-Forwarded-*, X-Original-URL and X-Rewrite-URL of the
+// client goes and X-Forwarded-For is the peer alone; with them lists are kept and appended to, and a single valid
+// X-Forwarded-Proto is believed. Always: X-Real-IP is replaced where the client sent one, X-Request-Id is ours,
+// Forwarded and X-Forwarded-Client-Cert go, and so do identity headers (x-pomerium-*) and other spellings (`_` for
+// `-`) of all of these. Via stays. skip_xff_append adds no peer, so without trusted hops there is no
+// X-Forwarded-For. Returns the client's address: the Nth entry from the right of what arrived, or the peer when
+// there is none or it is no address (view into the arena).
 Bytes apply_forwarding(http::RequestHead& head, const ForwardingOptions& options, const ForwardingFacts& facts);
 
 }  // namespace cardea::route
