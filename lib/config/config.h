@@ -22,13 +22,13 @@ namespace cardea::config {
 enum class Codec : uint8_t { automatic, http1, http2 };
 
 struct Listener {
-  std::string name;                // as configured: "127.0.0.1:8443"
+  std::string name;  // as configured: "127.0.0.1:8443"
   net::Address address;
   Codec codec = Codec::automatic;
   std::shared_ptr<const tls::ServerContext> tls;  // null: plain
-  tls::ServerOptions tls_options;  // what it was made from
-  bool proxy_protocol = false;     // a PROXY v1 or v2 header must come first
-  bool redirect_to_https = false;  // http_redirect_addr: answers every request with 301 to https
+  tls::ServerOptions tls_options;                 // what it was made from
+  bool proxy_protocol = false;                    // a PROXY v1 or v2 header must come first
+  bool redirect_to_https = false;                 // http_redirect_addr: answers every request with 301 to https
   uint32_t unix_mode = 0666;
 };
 
@@ -43,7 +43,7 @@ struct Route {
   route::Rewrite rewrite;
   std::vector<route::HeaderValue> set_request_headers;
   std::vector<std::string> remove_request_headers;
-  std::vector<route::HeaderValue> set_response_headers;   // the global ones merged in
+  std::vector<route::HeaderValue> set_response_headers;  // the global ones merged in
   std::vector<route::RewriteResponseHeader> rewrite_response_headers;
   Millis timeout = 30'000;         // from the request's end to the response's end; 0 off
   Millis idle_timeout = 300'000;   // no byte either way; 0 off
@@ -54,14 +54,14 @@ struct Route {
 struct Snapshot {
   uint64_t generation = 0;
   std::vector<Listener> listeners;
-  std::vector<Route> routes;       // in file order
+  std::vector<Route> routes;  // in file order
   std::unique_ptr<const route::Table> table;
   http::CodecLimits limits;
   http::PathOptions path;
   route::ForwardingOptions forwarding;
-  Millis timeout_read = 30'000;    // the whole request; 0 off
-  Millis timeout_write = 0;        // the whole exchange; 0 off
-  Millis timeout_idle = 300'000;   // a downstream connection without exchange; 0 off
+  Millis timeout_read = 30'000;   // the whole request; 0 off
+  Millis timeout_write = 0;       // the whole exchange; 0 off
+  Millis timeout_idle = 300'000;  // a downstream connection without exchange; 0 off
   Millis request_headers_timeout = 10'000, tls_handshake_timeout = 10'000;
   Millis authorize_timeout = 10'000;
   Millis max_connection_duration = 0;
@@ -81,16 +81,157 @@ enum class Owner : uint8_t { global, listener, route, cluster };
 enum class Type : uint8_t { boolean, integer, duration_ms, string, strings };  // strings: set appends
 
 struct OptionRow {
-  int id;                 // also in cardea.h
+  int id;            // also in cardea.h
+  const char* name;  // "GLOBAL_TIMEOUT_READ": CARDEA_OPT_ and this is its macro
   Owner owner;
   Type type;
   const char* key;        // as in the file
-  int64_t default_value;  // of integers, booleans, durations
+  int64_t default_value;  // of integers, booleans, durations; -1: inherited
   int64_t min, max;
   const char* doc;
 };
 const OptionRow* option_by_id(int id);
 const OptionRow* option_by_key(Owner owner, Bytes key);
 const OptionRow* option_next(const OptionRow* previous);  // nullptr: the first
+
+constexpr int64_t kYear = 365LL * 24 * 3600 * 1000;  // the longest duration
+
+enum OptionId : int {
+#define GLOBAL_OPTION(id, name, ...) OPT_GLOBAL_##name = id,
+#define LISTENER_OPTION(id, name, ...) OPT_LISTENER_##name = id,
+#define ROUTE_OPTION(id, name, ...) OPT_ROUTE_##name = id,
+#define CLUSTER_OPTION(id, name, ...) OPT_CLUSTER_##name = id,
+#include "config/options.def"
+};
+
+// ---- drafts ---------------------------------------------------------------------------------------
+//
+// Owned by shared_ptr, used by one thread at a time. Attaching one to another shares it. What a file gave has
+// marks; what the ABI gave has none, and its faults name the object: "route 'name'.prefix".
+
+struct Text {
+  std::string value;
+  yaml::Mark mark;
+};
+
+// An option's value and where it came from.
+template <class T>
+struct Value {
+  T value{};
+  yaml::Mark mark;
+  bool set = false;
+  bool bad = false;  // a fault has been reported: no more are, and the value means nothing
+};
+
+template <Type type>
+struct Stored {
+  using Kind = int64_t;
+};
+template <>
+struct Stored<Type::boolean> {
+  using Kind = bool;
+};
+template <>
+struct Stored<Type::string> {
+  using Kind = std::string;
+};
+template <>
+struct Stored<Type::strings> {
+  using Kind = std::vector<Text>;
+};
+template <Type type>
+using OptionValue = Value<typename Stored<type>::Kind>;
+template <Type type>
+OptionValue<type> initial(int64_t value) {
+  if constexpr (type == Type::string || type == Type::strings) {
+    return {};
+  } else {
+    return {static_cast<typename Stored<type>::Kind>(value), {}, false, false};
+  }
+}
+#define CARDEA_DRAFT_MEMBER(id, name, type, member, key, default_value, min, max, doc) \
+  OptionValue<Type::type> member = initial<Type::type>(default_value);
+
+// What every draft has.
+struct Draft {
+  yaml::Mark mark;
+  std::string key;      // path in the file ("routes[2]"); empty: not from a file
+  bool sealed = false;  // setters fail with kEsealed
+};
+
+// PEM text, base64 of it, or a path.
+struct Source {
+  std::string value;
+  yaml::Mark mark;
+  std::string key;         // "certificates[0].cert"
+  bool only_path = false;  // a key that ends in _file
+};
+
+// What a listener presents. Empty: a certificate of our own making.
+struct TlsDraft : Draft {
+  struct Pair {
+    Source certificate, key;
+  };
+  std::vector<Pair> pairs;
+  // Each argument is PEM text, base64 of it or a path. Fails with kEsealed or kEinval; content is read by freeze().
+  Result<void> add(std::string certificate, std::string key);
+};
+
+struct ListenerDraft : Draft {
+#define LISTENER_OPTION CARDEA_DRAFT_MEMBER
+#include "config/options.def"
+  std::shared_ptr<TlsDraft> tls;  // null: plain
+};
+
+struct ClusterDraft : Draft {
+#define CLUSTER_OPTION CARDEA_DRAFT_MEMBER
+#include "config/options.def"
+};
+
+// A policy's text as a tree. Immutable once made.
+struct PolicyDraft : Draft {
+  yaml::Node node;
+  bool bad = false;  // from a file and not even a mapping or a list; the fault has been reported
+};
+// From YAML or JSON text; null with faults when it is not a valid policy.
+std::shared_ptr<PolicyDraft> parse_policy(Bytes text, yaml::Faults& faults);
+
+struct RouteDraft : Draft {
+#define ROUTE_OPTION CARDEA_DRAFT_MEMBER
+#include "config/options.def"
+  Value<bool> redirect, response;         // of a file: the mapping occurs, though it may be empty
+  std::shared_ptr<ClusterDraft> cluster;  // null with redirect and response
+  std::shared_ptr<PolicyDraft> policy;    // null: closed, unless allow_public_unauthenticated_access
+};
+
+struct ConfigDraft : Draft {
+#define GLOBAL_OPTION CARDEA_DRAFT_MEMBER
+#include "config/options.def"
+  std::vector<std::shared_ptr<ListenerDraft>> listeners;
+  std::vector<std::shared_ptr<RouteDraft>> routes;  // in order of precedence
+  std::string base_dir;                             // what relative paths start from; empty: the working directory
+};
+#undef CARDEA_DRAFT_MEMBER
+
+// By number, for ConfigDraft, ListenerDraft, RouteDraft and ClusterDraft. kEnotfound: the object has no such option;
+// kEinval: wrong type or range; kEsealed. Booleans take 0 and 1, durations milliseconds.
+template <class D>
+Result<void> set_int(D& draft, int id, int64_t value);
+template <class D>
+Result<void> set_str(D& draft, int id, std::string value);  // strings: appends
+
+// Setters of this draft and of everything attached to it fail from now on.
+void seal(ConfigDraft& draft);
+
+// The file of Pomerium's keys and ours: YAML, so JSON too. Null when the text is not a mapping. Otherwise a draft
+// even after faults: freeze it all the same to hear of every fault at once.
+std::shared_ptr<ConfigDraft> load(Bytes text, const std::string& base_dir, yaml::Faults& faults);
+
+struct FreezeOptions {
+  uint64_t generation = 1;
+  SnapshotPtr previous;  // may be null: equal clusters, TLS contexts and policies are taken over from it
+};
+// Null when `faults` is not empty in the end. Reads the files that the draft names; changes nothing.
+SnapshotPtr freeze(const ConfigDraft& draft, const FreezeOptions& options, yaml::Faults& faults);
 
 }  // namespace cardea::config

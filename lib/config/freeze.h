@@ -1,0 +1,115 @@
+// From drafts to a Snapshot. Inside this folder only.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "config/config.h"
+#include "config/sources.h"
+
+namespace cardea::config {
+
+// Clusters by value: one object for all routes, and across generations, whose configuration is the same.
+class ClusterTable {
+ public:
+  void add(std::shared_ptr<const cluster::ClusterConfig> config);
+  std::shared_ptr<const cluster::ClusterConfig> find(const cluster::ClusterConfig& config) const;
+
+ private:
+  static std::string bucket(const cluster::ClusterConfig& config);
+  std::unordered_multimap<std::string, std::shared_ptr<const cluster::ClusterConfig>> rows_;
+};
+
+class Freezer {
+ public:
+  Freezer(const ConfigDraft& draft, const FreezeOptions& options, yaml::Faults& faults);
+  SnapshotPtr freeze();
+
+ private:
+  // Where a fault of one object is: its key and the mark of what lacks its own.
+  struct Place {
+    std::string key;
+    yaml::Mark mark;
+    std::string of(const std::string& name) const { return key.empty() ? name : key + "." + name; }
+  };
+  void fault(const Place& place, const yaml::Mark& mark, const std::string& name, const std::string& reason);
+  static bool usable(const auto& value) { return value.set && !value.bad; }
+
+  // freeze.cc
+  void freeze_globals();
+  void freeze_dns();
+  void freeze_numbers();
+  void freeze_listeners();
+  void freeze_listener(const ListenerDraft& draft, size_t index);
+  void freeze_server_tls(const TlsDraft& draft, const Place& place, Listener& out);
+  void build_table();
+
+  // freeze_route.cc
+  void freeze_route(const RouteDraft& draft, size_t index);
+  bool freeze_match(const RouteDraft& draft, const Place& place, route::Match& out);
+  std::string path_fault(const std::string& path) const;
+  void freeze_redirect(const RouteDraft& draft, const Place& place, Route& out);
+  void freeze_response(const RouteDraft& draft, const Place& place, Route& out);
+  void freeze_rewrite(const RouteDraft& draft, const Place& place, const std::string& to_path, Route& out);
+  std::shared_ptr<const route::RegexRewrite> freeze_regex(const Place& place, const Value<std::string>& pattern,
+                                                          const Value<std::string>& substitution,
+                                                          const char* pattern_key, const char* substitution_key);
+  void freeze_times(const RouteDraft& draft, const Place& place, Route& out);
+  void freeze_policy(const RouteDraft& draft, const Place& place, Route& out);
+  std::string route_name(const RouteDraft& draft, const route::Match& match) const;
+
+  // freeze_headers.cc
+  enum class Direction : uint8_t { request, response };
+  struct Headers {
+    std::vector<route::HeaderValue> values;
+    bool disable = false;
+  };
+  Headers freeze_headers(const Value<std::vector<Text>>& texts, const Place& place, const char* name,
+                         Direction direction);
+  bool freeze_header(const Text& text, const Place& place, const char* key, Direction direction,
+                     route::HeaderValue& out);
+  void freeze_global_headers();
+  void freeze_route_headers(const RouteDraft& draft, const Place& place, Route& out);
+
+  // freeze_cluster.cc
+  struct BuiltCluster {
+    cluster::ClusterConfig config;
+    std::string to_path;  // of the first URL
+    Place place;
+    bool good = false;
+  };
+  const BuiltCluster& build_cluster(const ClusterDraft& draft, const Place& place);
+  bool freeze_endpoints(const ClusterDraft& draft, BuiltCluster& out);
+  bool freeze_client_tls(const ClusterDraft& draft, BuiltCluster& out);
+  std::optional<tls::Pem> load_either(const Value<std::string>& value, const Value<std::string>& file,
+                                      const Place& place, const char* name, bool& good);
+  std::shared_ptr<const cluster::ClusterConfig> intern(const ClusterDraft& draft, const BuiltCluster& built,
+                                                       const std::string& name, uint32_t buffer_limit);
+  void keep_context(const tls::ClientOptions& options, std::shared_ptr<const tls::ClientContext> context);
+  std::shared_ptr<const tls::ClientContext> client_context(const ClusterDraft& draft, const BuiltCluster& built);
+
+  const ConfigDraft& draft_;
+  FreezeOptions options_;
+  yaml::Faults& faults_;
+  Sources sources_;
+  std::shared_ptr<Snapshot> out_;
+  net::ResolverOptions dns_;
+  net::Family dns_family_ = net::Family::v4_preferred;
+  std::vector<tls::Pem> extra_ca_;
+  std::vector<route::HeaderValue> response_headers_;  // of every route that does not disable them
+  std::vector<bool> matched_;                         // by route: its match is valid
+  std::vector<Place> places_;                         // by route
+  std::unordered_map<const ClusterDraft*, BuiltCluster> built_;
+  ClusterTable clusters_, previous_clusters_;
+  std::unordered_multimap<size_t, std::pair<tls::ClientOptions, std::shared_ptr<const tls::ClientContext>>> contexts_;
+  std::unordered_map<std::string, std::shared_ptr<const policy::Policy>> previous_policies_;  // by route's name
+};
+
+// Whether `host` is a name, an IPv4 address or a bracketed IPv6 address.
+bool is_host(Bytes host);
+std::string lower(Bytes text);
+// Visible ASCII without spaces.
+bool is_visible(Bytes text);
+
+}  // namespace cardea::config

@@ -1,0 +1,322 @@
+// The upstream side of routes: endpoints from URLs, TLS towards them, equal clusters made one.
+#include <algorithm>
+#include <charconv>
+
+#include "config/freeze.h"
+
+namespace cardea::config {
+
+namespace {
+
+using cluster::EndpointConfig;
+
+struct Endpoint {
+  EndpointConfig config;
+  std::string path;
+  bool has_weight = false;
+  std::string fault;
+};
+
+struct SchemeRow {
+  Bytes name;
+  EndpointConfig::Scheme scheme;
+  uint16_t port;
+  bool unix_socket;
+};
+constexpr SchemeRow kSchemes[] = {
+    {"http", EndpointConfig::Scheme::http, 80, false},      {"https", EndpointConfig::Scheme::https, 443, false},
+    {"h2c", EndpointConfig::Scheme::h2c, 80, false},        {"http+unix", EndpointConfig::Scheme::http, 0, true},
+    {"https+unix", EndpointConfig::Scheme::https, 0, true},
+};
+
+// Takes ",10" off the end.
+bool take_weight(Bytes& url, Endpoint& out) {
+  size_t comma = url.rfind(',');
+  if (comma == Bytes::npos) return true;
+  Bytes digits = url.substr(comma + 1);
+  uint32_t weight = 0;
+  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), weight);
+  if (error != std::errc() || end != digits.data() + digits.size() || weight == 0) return false;
+  out.config.weight = weight;
+  out.has_weight = true;
+  url = url.substr(0, comma);
+  return true;
+}
+
+Endpoint parse_endpoint(const std::string& text) {
+  constexpr const char* kWanted = "must be a URL such as https://host:443";
+  Endpoint out;
+  Bytes url = text;
+  if (!take_weight(url, out)) return {{}, {}, false, "has no valid weight behind its comma"};
+  size_t colon = url.find("://");
+  if (colon == Bytes::npos) return {{}, {}, false, kWanted};
+  std::string scheme = lower(url.substr(0, colon));
+  Bytes rest = url.substr(colon + 3);
+  auto row = std::find_if(std::begin(kSchemes), std::end(kSchemes), [&](const auto& r) { return r.name == scheme; });
+  if (scheme == "tcp" || scheme == "udp") return {{}, {}, false, "not supported yet: " + scheme};
+  if (scheme == "ssh") return {{}, {}, false, "not supported by cardea: ssh"};
+  if (row == std::end(kSchemes))
+    return {{}, {}, false, "must begin with http://, https://, h2c://, http+unix:// or https+unix://"};
+  out.config.scheme = row->scheme;
+  out.config.unix_socket = row->unix_socket;
+  if (row->unix_socket) {
+    bool good = rest.size() > 1 && rest[0] == '/' && rest.find('\0') == Bytes::npos;
+    if (!good || !net::Address::parse("unix:" + std::string(rest))) {
+      return {{}, {}, false, "has no valid socket path: http+unix:///run/service.sock"};
+    }
+    out.config.host = rest;
+    out.config.authority = "localhost";
+    return out;
+  }
+  size_t slash = rest.find_first_of("/?#");
+  Bytes authority = rest.substr(0, slash);
+  Bytes path = slash == Bytes::npos ? Bytes() : rest.substr(slash);
+  if (authority.find('@') != Bytes::npos) return {{}, {}, false, "may not have a user"};
+  if (path.find_first_of("?#") != Bytes::npos) return {{}, {}, false, "may not have a query or a fragment"};
+  if (!is_visible(path)) return {{}, {}, false, "has characters that cannot stand in a path"};
+  auto parsed = http::parse_authority(authority);
+  if (!parsed || !is_host(parsed->host) || (parsed->has_port && parsed->port == 0)) {
+    return {{}, {}, false, "has no valid host"};
+  }
+  out.path = path;
+  out.config.port = parsed->has_port ? parsed->port : row->port;
+  std::string host = lower(parsed->host);
+  out.config.authority = out.config.port == row->port ? host : host + ":" + std::to_string(out.config.port);
+  out.config.host = host[0] == '[' ? host.substr(1, host.size() - 2) : host;
+  return out;
+}
+
+size_t bucket_of(const tls::ClientOptions& options) {
+  std::string text = options.verify ? "v" : "-";
+  for (const tls::Pem& pem : options.ca) text += pem.origin + std::to_string(pem.text.size());
+  if (options.certificate) text += options.certificate->certificate.origin;
+  return std::hash<std::string>()(text);
+}
+
+}  // namespace
+
+std::string ClusterTable::bucket(const cluster::ClusterConfig& config) {
+  std::string key = config.tls_server_name;
+  for (const EndpointConfig& endpoint : config.endpoints) {
+    key += static_cast<char>('0' + static_cast<int>(endpoint.scheme));
+    key += endpoint.host + ' ' + std::to_string(endpoint.port) + ' ' + std::to_string(endpoint.weight) + '\n';
+  }
+  return key;
+}
+
+void ClusterTable::add(std::shared_ptr<const cluster::ClusterConfig> config) {
+  std::string key = bucket(*config);
+  rows_.emplace(std::move(key), std::move(config));
+}
+
+std::shared_ptr<const cluster::ClusterConfig> ClusterTable::find(const cluster::ClusterConfig& config) const {
+  auto [begin, end] = rows_.equal_range(bucket(config));
+  for (auto row = begin; row != end; ++row) {
+    if (row->second->same(config)) return row->second;
+  }
+  return nullptr;
+}
+
+const Freezer::BuiltCluster& Freezer::build_cluster(const ClusterDraft& draft, const Place& place) {
+  auto [found, fresh] = built_.try_emplace(&draft);
+  BuiltCluster& out = found->second;
+  if (!fresh) return out;
+  out.place = place;
+  cluster::ClusterConfig& config = out.config;
+  out.good = freeze_endpoints(draft, out);
+  if (usable(draft.load_balancing_policy)) config.lb_policy = draft.load_balancing_policy.value;
+  config.connect_timeout =
+      static_cast<Millis>(usable(draft.connect_timeout) ? draft.connect_timeout.value : draft_.connect_timeout.value);
+  config.limits.max_concurrent_streams = out_->limits.max_concurrent_streams;
+  // What clients may send says nothing about what upstreams may answer.
+  config.limits.underscores = http::CodecLimits::Underscores::allow;
+  bool names = std::any_of(config.endpoints.begin(), config.endpoints.end(), [](const EndpointConfig& endpoint) {
+    return !endpoint.unix_socket && !net::Address::ip(endpoint.host, 0);
+  });
+  if (names) {
+    config.dns = dns_;
+    config.dns_family = dns_family_;
+    config.dns_refresh = static_cast<Millis>(draft_.dns_refresh_rate.value);
+    config.dns_failure_refresh = static_cast<Millis>(draft_.dns_failure_refresh_rate.value);
+  }
+  out.good = freeze_client_tls(draft, out) && out.good;
+  return out;
+}
+
+bool Freezer::freeze_endpoints(const ClusterDraft& draft, BuiltCluster& out) {
+  const Place& place = out.place;
+  bool good = !draft.to.bad, list = draft.to.value.size() > 1;
+  if (draft.to.value.empty() && !draft.to.bad) {
+    fault(place, draft.to.mark, "to", "is empty");
+    return false;
+  }
+  size_t weights = 0, tls = 0, h2c = 0, sockets = 0;
+  uint64_t total = 0;
+  for (size_t i = 0; i < draft.to.value.size(); ++i) {
+    const Text& text = draft.to.value[i];
+    Endpoint endpoint = parse_endpoint(text.value);
+    if (endpoint.fault.empty() && i != 0 && endpoint.path != out.to_path && endpoint.path.size() > 1) {
+      endpoint.fault = "has another path than the first URL, whose path goes for all";
+    }
+    if (!endpoint.fault.empty()) {
+      fault(place, text.mark, list ? "to[" + std::to_string(i) + "]" : "to", endpoint.fault);
+      good = false;
+      continue;
+    }
+    if (i == 0) out.to_path = endpoint.path;
+    weights += endpoint.has_weight;
+    total += endpoint.config.weight;
+    tls += endpoint.config.scheme == EndpointConfig::Scheme::https;
+    h2c += endpoint.config.scheme == EndpointConfig::Scheme::h2c;
+    sockets += endpoint.config.unix_socket;
+    out.config.endpoints.push_back(std::move(endpoint.config));
+  }
+  size_t count = out.config.endpoints.size();
+  auto refuse = [&](const char* reason) {
+    fault(place, draft.to.mark, "to", reason);
+    good = false;
+  };
+  if (weights != 0 && weights != count) refuse("needs a weight behind every URL or behind none");
+  if (total > UINT32_MAX) refuse("has weights whose sum passes 4294967295");
+  if (sockets != 0 && sockets != count) refuse("may not mix unix sockets with other URLs");
+  if (h2c != 0 && tls != 0) refuse("may not mix h2c with https");
+  return good;
+}
+
+std::optional<tls::Pem> Freezer::load_either(const Value<std::string>& value, const Value<std::string>& file,
+                                             const Place& place, const char* name, bool& good) {
+  std::string file_name = std::string(name) + "_file";
+  if (value.set && file.set) {
+    fault(place, file.mark, file_name, std::string("is given twice: ") + name + " is there too");
+    good = false;
+    return std::nullopt;
+  }
+  if (value.bad || file.bad) good = false;
+  const Value<std::string>& given = file.set ? file : value;
+  if (!usable(given)) return std::nullopt;
+  yaml::Mark mark = given.mark.line != 0 ? given.mark : place.mark;
+  std::string key = place.of(file.set ? file_name : name);
+  if (given.value.empty()) {
+    faults_.add(mark, key, "is empty");
+    good = false;
+    return std::nullopt;
+  }
+  auto pem = sources_.load(Source{given.value, mark, key, file.set});
+  if (!pem) good = false;
+  return pem;
+}
+
+bool Freezer::freeze_client_tls(const ClusterDraft& draft, BuiltCluster& out) {
+  const Place& place = out.place;
+  cluster::ClusterConfig& config = out.config;
+  bool good = true;
+  auto ca = load_either(draft.tls_custom_ca, draft.tls_custom_ca_file, place, "tls_custom_ca", good);
+  auto certificate = load_either(draft.tls_client_cert, draft.tls_client_cert_file, place, "tls_client_cert", good);
+  auto key = load_either(draft.tls_client_key, draft.tls_client_key_file, place, "tls_client_key", good);
+  bool has_certificate = draft.tls_client_cert.set || draft.tls_client_cert_file.set;
+  bool has_key = draft.tls_client_key.set || draft.tls_client_key_file.set;
+  auto refuse = [&](const yaml::Mark& mark, const char* name, const char* reason) {
+    fault(place, mark, name, reason);
+    good = false;
+  };
+  auto mark_of = [](const auto& a, const auto& b) { return a.set ? a.mark : b.mark; };
+  yaml::Mark certificate_mark = mark_of(draft.tls_client_cert, draft.tls_client_cert_file);
+  yaml::Mark key_mark = mark_of(draft.tls_client_key, draft.tls_client_key_file);
+  yaml::Mark ca_mark = mark_of(draft.tls_custom_ca, draft.tls_custom_ca_file);
+  if (has_certificate && !has_key) refuse(certificate_mark, "tls_client_cert", "needs tls_client_key too");
+  if (has_key && !has_certificate) refuse(key_mark, "tls_client_key", "needs tls_client_cert too");
+  const Value<std::string>& name =
+      draft.tls_upstream_server_name.set ? draft.tls_upstream_server_name : draft.tls_server_name;
+  const char* name_key = draft.tls_upstream_server_name.set ? "tls_upstream_server_name" : "tls_server_name";
+  if (usable(name) && (!is_host(name.value) || name.value[0] == '['))
+    refuse(name.mark, name_key, "is not the name of a host");
+
+  bool https = false, unix_socket = false;
+  for (const EndpointConfig& endpoint : config.endpoints) {
+    https = https || endpoint.scheme == EndpointConfig::Scheme::https;
+    unix_socket = unix_socket || endpoint.unix_socket;
+  }
+  if (!https && !config.endpoints.empty()) {
+    const char* without = "has no effect: no URL of to begins with https";
+    if (ca) refuse(ca_mark, "tls_custom_ca", without);
+    if (certificate) refuse(certificate_mark, "tls_client_cert", without);
+    if (usable(name)) refuse(name.mark, name_key, without);
+    if (draft.tls_skip_verify.value) refuse(draft.tls_skip_verify.mark, "tls_skip_verify", without);
+    return good;
+  }
+  tls::ClientOptions& options = config.tls_options;
+  options.verify = !draft.tls_skip_verify.value;
+  options.alpn = {"h2", "http/1.1"};
+  options.extra_ca = extra_ca_;
+  if (ca) options.ca.push_back(std::move(*ca));
+  if (certificate && key) options.certificate = tls::KeyPair{std::move(*certificate), std::move(*key)};
+  config.tls_server_name = lower(name.value);
+  if (unix_socket && config.tls_server_name.empty()) {
+    // A path is no name that a certificate could have.
+    if (options.verify)
+      refuse(draft.to.mark, "to", "needs tls_upstream_server_name: a socket's path is no name to verify");
+    config.tls_server_name = "localhost";
+  }
+  return good;
+}
+
+std::shared_ptr<const cluster::ClusterConfig> Freezer::intern(const ClusterDraft& draft, const BuiltCluster& built,
+                                                              const std::string& name, uint32_t buffer_limit) {
+  cluster::ClusterConfig config = built.config;
+  config.name = name;
+  config.limits.buffer_limit = buffer_limit;
+  if (auto known = clusters_.find(config)) return known;
+  auto out = previous_clusters_.find(config);
+  if (!out) {
+    bool https = std::any_of(config.endpoints.begin(), config.endpoints.end(), [](const EndpointConfig& endpoint) {
+      return endpoint.scheme == EndpointConfig::Scheme::https;
+    });
+    if (https) {
+      config.tls = client_context(draft, built);
+      if (!config.tls) return nullptr;
+    }
+    out = std::make_shared<const cluster::ClusterConfig>(std::move(config));
+  }
+  clusters_.add(out);
+  return out;
+}
+
+void Freezer::keep_context(const tls::ClientOptions& options, std::shared_ptr<const tls::ClientContext> context) {
+  contexts_.emplace(bucket_of(options), std::make_pair(options, std::move(context)));
+}
+
+std::shared_ptr<const tls::ClientContext> Freezer::client_context(const ClusterDraft& draft,
+                                                                  const BuiltCluster& built) {
+  const tls::ClientOptions& options = built.config.tls_options;
+  auto [begin, end] = contexts_.equal_range(bucket_of(options));
+  for (auto row = begin; row != end; ++row) {
+    if (row->second.first == options) return row->second.second;
+  }
+  auto made = tls::ClientContext::make(options);
+  if (made) {
+    keep_context(options, *made);
+    return std::move(*made);
+  }
+  // The message names the origin of what is wrong with it.
+  const std::string& message = made.error().message;
+  auto names = [&](const std::string& origin) { return message.find(origin) != std::string::npos; };
+  if (!options.ca.empty() && names(options.ca[0].origin)) {
+    bool file = draft.tls_custom_ca_file.set;
+    fault(built.place, file ? draft.tls_custom_ca_file.mark : draft.tls_custom_ca.mark,
+          file ? "tls_custom_ca_file" : "tls_custom_ca", message);
+  } else if (options.certificate &&
+             (names(options.certificate->certificate.origin) || names(options.certificate->key.origin))) {
+    bool file = draft.tls_client_cert_file.set;
+    fault(built.place, file ? draft.tls_client_cert_file.mark : draft.tls_client_cert.mark,
+          file ? "tls_client_cert_file" : "tls_client_cert", message);
+  } else if (!options.extra_ca.empty() && names(options.extra_ca[0].origin)) {
+    bool file = draft_.certificate_authority_file.set;
+    faults_.add(file ? draft_.certificate_authority_file.mark : draft_.certificate_authority.mark,
+                file ? "certificate_authority_file" : "certificate_authority", message);
+  } else {
+    fault(built.place, draft.to.mark, "to", message);
+  }
+  return nullptr;
+}
+
+}  // namespace cardea::config
