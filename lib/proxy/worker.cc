@@ -1,1 +1,323 @@
-// not written yet
+// Listeners, sessions and clusters of one loop; change and end of them.
+#include "proxy/worker.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <unordered_map>
+
+#include "base/log.h"
+#include "net/prefix.h"
+#include "proxy/exchange.h"
+
+namespace cardea::proxy {
+
+using http::End;
+using http::EndCause;
+
+namespace {
+
+// Who answers to a token; guarded by its mutex for the length of a completion.
+std::mutex registry_mutex;
+std::unordered_map<uint32_t, Worker*> registry;
+
+uint64_t rotate_left(uint64_t x, int k) { return x << k | x >> (64 - k); }
+
+}  // namespace
+
+// A listening socket with the configuration that new connections get.
+struct Worker::BoundListener final : net::AcceptEvents {
+  BoundListener(Worker& worker, config::Listener config) : worker(worker), config(std::move(config)) {}
+  void on_accept(std::unique_ptr<net::Stream> stream) override { worker.accept(*this, std::move(stream)); }
+  void on_accept_error(int error) override {
+    add(worker.counters_.accept_errors_total);
+    log::write(log::error, "accept on " + config.name + ": " + strerror(error) +
+                               "; accepting goes on when descriptors are free (raise the limit or lower max_connections)");
+  }
+  Worker& worker;
+  config::Listener config;
+  std::unique_ptr<net::Listener> socket;
+};
+
+Worker::Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& network)
+    : proxy_(std::move(proxy)),
+      loop_(loop),
+      network_(network),
+      drain_timer_(loop, [this] { cut_sessions({EndCause::draining, "deadline"}); }),
+      alive_(std::make_shared<bool>(true)) {
+  if (getrandom(random_, sizeof random_, 0) != ssize_t(sizeof random_)) {
+    random_[0] = uint64_t(loop.unix_ms());
+    random_[1] = uint64_t(reinterpret_cast<uintptr_t>(this)) | 1;
+  }
+  generation_ = make_generation(proxy_->snapshot());
+  proxy_->add_worker(*this);
+  std::lock_guard lock(registry_mutex);
+  registry[tokens_.index()] = this;
+}
+
+Worker::~Worker() {
+  {
+    std::lock_guard lock(registry_mutex);
+    registry.erase(tokens_.index());
+  }
+  *alive_ = false;
+  proxy_->remove_worker(*this);
+  proxy_->fold(counters_);
+}
+
+// ---- listeners and configuration ------------------------------------------------------------------
+
+Result<void> Worker::open() {
+  std::vector<std::unique_ptr<BoundListener>> bound;
+  for (const config::Listener& l : generation_->snapshot->listeners) {
+    auto b = bind(l);
+    if (!b) return b.error();
+    bound.push_back(std::move(*b));
+  }
+  listeners_ = std::move(bound);
+  return {};
+}
+
+Result<std::unique_ptr<Worker::BoundListener>> Worker::bind(const config::Listener& config) {
+  auto listener = std::make_unique<BoundListener>(*this, config);
+  net::Address address = config.address;
+  net::ListenOptions options;
+  options.unix_mode = config.unix_mode;
+  const net::Address known = proxy_->bound_address(config);
+  if (!address.is_unix()) {
+    if (known.len()) {
+      address = known;
+    } else if (address.port()) {
+      // SO_REUSEPORT would share the port with a stranger in silence: ask without it first.
+      if (auto free = net::probe_bind(address); !free) return free.error();
+    }
+    options.reuse_port = true;
+  }
+  auto socket = network_.listen(address, options, *listener);
+  if (!socket) return socket.error();
+  listener->socket = std::move(*socket);
+  proxy_->remember_bound(config, listener->socket->address());
+  return listener;
+}
+
+std::vector<net::Address> Worker::bound_addresses() const {
+  std::vector<net::Address> all;
+  for (const auto& l : listeners_) all.push_back(l->socket->address());
+  return all;
+}
+
+// Reuses the clusters of the generation before where nothing changed, with their pools.
+GenerationPtr Worker::make_generation(config::SnapshotPtr snapshot) {
+  auto next = std::make_shared<Generation>();
+  std::unordered_multimap<std::string, std::shared_ptr<cluster::Cluster>> old;
+  if (generation_) {
+    for (const auto& c : generation_->clusters) old.emplace(c->config().endpoints.front().authority, c);
+  }
+  std::unordered_map<const cluster::ClusterConfig*, cluster::Cluster*> made;
+  next->cluster_of_route.resize(snapshot->routes.size());
+  for (const config::Route& route : snapshot->routes) {
+    if (!route.cluster) continue;
+    cluster::Cluster*& mine = made[route.cluster.get()];
+    if (!mine) {
+      std::shared_ptr<cluster::Cluster> found;
+      auto [first, last] = old.equal_range(route.cluster->endpoints.front().authority);
+      for (auto it = first; it != last && !found; ++it) {
+        if (it->second->config().same(*route.cluster)) found = it->second;
+      }
+      if (!found) found = cluster::Cluster::make(loop_, network_, route.cluster);
+      mine = found.get();
+      next->clusters.push_back(std::move(found));
+    }
+    next->cluster_of_route[route.index] = mine;
+  }
+  next->snapshot = std::move(snapshot);
+  return next;
+}
+
+void Worker::adopt_snapshot() {
+  config::SnapshotPtr next = proxy_->snapshot();
+  if (closing_ || next == generation_->snapshot) return;
+  generation_ = make_generation(next);
+  if (draining_) return;
+  std::vector<std::unique_ptr<BoundListener>> kept;
+  for (const config::Listener& l : next->listeners) {
+    auto old = std::find_if(listeners_.begin(), listeners_.end(),
+                            [&](const auto& b) { return b && b->config.name == l.name; });
+    if (old != listeners_.end()) {
+      auto tls = (*old)->config.tls;
+      const bool same_tls = tls && l.tls && (*old)->config.tls_options == l.tls_options;
+      (*old)->config = l;
+      if (same_tls) (*old)->config.tls = std::move(tls);  // its tickets stay valid
+      kept.push_back(std::move(*old));
+      continue;
+    }
+    auto bound = bind(l);
+    if (bound) {
+      kept.push_back(std::move(*bound));
+    } else {
+      log::write(log::error, bound.error().message);
+    }
+  }
+  for (const auto& gone : listeners_) {
+    if (!gone) continue;
+    sessions_.each([&](Session& s) {
+      if (s.listener() == gone->config.name) s.drain();
+    });
+  }
+  listeners_ = std::move(kept);
+}
+
+void Worker::post_adopt() {
+  loop_.post(guarded([this] { adopt_snapshot(); }));
+}
+
+std::function<void()> Worker::guarded(std::function<void()> fn) {
+  return [alive = alive_, fn = std::move(fn)] {
+    if (*alive) fn();
+  };
+}
+
+// ---- sessions and exchanges -----------------------------------------------------------------------
+
+void Worker::accept(BoundListener& listener, std::unique_ptr<net::Stream> stream) {
+  if (!proxy_->admit_connection()) {
+    add(counters_.downstream_connections_refused_total);
+    loop_.defer_delete(std::move(stream));
+    return;
+  }
+  new Session(*this, listener.config, std::move(stream));  // lives in sessions_ until its wire closes
+}
+
+Result<void> Worker::adopt_fd(int fd, size_t listener, Bytes preread) {
+  auto stream = network_.adopt(fd);
+  if (!stream) return stream.error();
+  if (listener >= listeners_.size()) return Error{kEinval, "adopt_fd: no listener has this number"};
+  if (closing_ || draining_) return Error{kEclosed, "adopt_fd: the worker is closing"};
+  net::Loop::Turn turn(loop_);
+  if (!preread.empty()) *stream = net::with_preread(loop_, std::move(*stream), std::string(preread));
+  accept(*listeners_[listener], std::move(*stream));
+  return {};
+}
+
+void Worker::session_began(Session& session) {
+  add(counters_.downstream_connections_total);
+  add(counters_.downstream_connections_active);
+  sessions_.push_back(session, session.link);
+  ++session_count_;
+}
+
+void Worker::session_ended(Session& session) {
+  sub(counters_.downstream_connections_active);
+  session.link.leave();
+  --session_count_;
+  proxy_->release_connection();
+  check_drained();
+}
+
+void Worker::exchange_began(Exchange& exchange) {
+  add(counters_.requests_total);
+  add(counters_.requests_active);
+  exchanges_.push_back(exchange, exchange.link);
+}
+
+void Worker::exchange_ended(Exchange& exchange) { exchange.link.leave(); }
+
+bool Worker::complete(uint64_t token, bool allow, Bytes identity) {
+  if (!tokens_.answer(token)) return false;
+  return loop_.post(guarded([this, token, allow, id = std::string(identity)] {
+    if (Exchange* x = tokens_.take_answered(token)) x->on_authorized(allow, id);
+  }));
+}
+
+bool authorize_complete(uint64_t token, bool allow, Bytes identity) {
+  std::lock_guard lock(registry_mutex);
+  auto it = registry.find(token_table(token));
+  return it != registry.end() && it->second->complete(token, allow, identity);
+}
+
+// ---- the end --------------------------------------------------------------------------------------
+
+void Worker::drain(Millis deadline, std::function<void()> done) {
+  net::Loop::Turn turn(loop_);
+  if (done) drained_.push_back(std::move(done));
+  if (!draining_) {
+    draining_ = true;
+    listeners_.clear();
+    sessions_.each([](Session& s) { s.drain(); });
+  }
+  drain_timer_.start(deadline);
+  check_drained();
+}
+
+void Worker::post_drain(Millis deadline, std::function<void()> done) {
+  loop_.post(guarded([this, deadline, done = std::move(done)] { drain(deadline, done); }));
+}
+
+void Worker::close(std::function<void()> done) {
+  net::Loop::Turn turn(loop_);
+  if (done) drained_.push_back(std::move(done));
+  draining_ = closing_ = true;
+  listeners_.clear();
+  cut_sessions({EndCause::host_ended, "close"});
+  check_drained();
+}
+
+void Worker::cut_sessions(const End& end) {
+  exchanges_.each([&](Exchange& x) { x.end(end); });
+  sessions_.each([&](Session& s) { s.close(end); });
+}
+
+void Worker::check_drained() {
+  if (session_count_ || drained_.empty()) return;
+  drain_timer_.stop();
+  for (auto& done : drained_) loop_.next_turn(std::move(done));
+  drained_.clear();
+}
+
+// ---- small things that every exchange needs --------------------------------------------------------
+
+Bytes Worker::http_date() {
+  if (date_.empty() || loop_.now() - date_at_ >= 1000) {
+    const time_t seconds = time_t(loop_.unix_ms() / 1000);
+    tm t{};
+    gmtime_r(&seconds, &t);
+    static const char* const kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char* const kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    char text[64];
+    snprintf(text, sizeof text, "%s, %02d %s %d %02d:%02d:%02d GMT", kDays[t.tm_wday], t.tm_mday, kMonths[t.tm_mon],
+             t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    date_ = text;
+    date_at_ = loop_.now();
+  }
+  return date_;
+}
+
+// xoshiro256**: ids must be unique and hard to guess by accident; they protect nothing.
+Bytes Worker::new_request_id(Arena& arena) {
+  static const char kHex[] = "0123456789abcdef";
+  char* out = arena.take(36);
+  char* p = out;
+  for (int half = 0; half < 2; ++half) {
+    uint64_t* s = random_;
+    uint64_t r = rotate_left(s[1] * 5, 7) * 9;
+    const uint64_t t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate_left(s[3], 45);
+    r = half == 0 ? (r & ~0xf000ull) | 0x4000ull : (r & ~(3ull << 62)) | 2ull << 62;  // RFC 9562 5.4
+    for (int i = 15; i >= 0; --i) {
+      const int n = half * 16 + 15 - i;
+      if (n == 8 || n == 12 || n == 16 || n == 20) *p++ = '-';
+      *p++ = kHex[r >> (4 * i) & 15];
+    }
+  }
+  return {out, 36};
+}
+
+}  // namespace cardea::proxy

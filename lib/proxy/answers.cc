@@ -1,0 +1,117 @@
+// Answers that Cardea gives itself, and the fields that it adds to every answer. Stages: exchange.cc.
+#include "proxy/exchange.h"
+
+namespace cardea::proxy {
+
+using http::End;
+using http::EndCause;
+using http::FieldId;
+
+namespace {
+
+const char* phrase(EndCause cause) {
+  switch (cause) {
+    case EndCause::bad_request: return "the request is not valid";
+    case EndCause::client_timeout: return "the request did not arrive in time";
+    case EndCause::no_route: return "no route matches this host and path";
+    case EndCause::denied: return "access is denied";
+    case EndCause::authorize_timeout: return "the decision about access took too long";
+    case EndCause::no_upstream: return "no service is available";
+    case EndCause::connect_failed: return "the service could not be reached";
+    case EndCause::dns_failed: return "the service's name could not be resolved";
+    case EndCause::connect_timeout: return "connecting to the service took too long";
+    case EndCause::upstream_timeout:
+    case EndCause::stream_idle:
+    case EndCause::max_duration: return "the service did not answer in time";
+    case EndCause::upstream_protocol: return "the service's answer is not valid";
+    case EndCause::upstream_reset:
+    case EndCause::upstream_closed: return "the service ended the connection before it answered";
+    case EndCause::upstream_tls: return "no trusted connection to the service is possible";
+    case EndCause::upgrade_refused: return "this route takes no upgraded connections";
+    case EndCause::overload: return "too many requests are waiting";
+    case EndCause::draining:
+    case EndCause::host_ended: return "the proxy is shutting down";
+    default: return "the request could not be served";
+  }
+}
+
+bool is_grpc(const http::RequestHead& head) { return head.fields.value(FieldId::content_type).starts_with("application/grpc"); }
+
+Bytes decimal(Arena& arena, uint64_t n) {
+  char digits[20];
+  size_t i = sizeof digits;
+  do digits[--i] = char('0' + n % 10);
+  while (n /= 10);
+  return arena.copy({digits + i, sizeof digits - i});
+}
+
+}  // namespace
+
+void Exchange::reply(const End& end, Bytes body) {
+  if (finished_) return;
+  const uint16_t status = end.http_status();
+  if (!status) return finish(end);  // the client is not there any more
+  http::ResponsePtr head = http::make_response();
+  head->status = status;
+  if (end.cause == EndCause::direct_response) {
+    if (!body.empty()) head->fields.add(FieldId::content_type, "text/plain; charset=utf-8");
+    return send_answer(end, std::move(head), body);
+  }
+  head->fields.add(FieldId::cache_control, "no-store");
+  if (is_grpc(*head_)) {  // trailers-only: the status is in the head, gRPC over HTTP/2 "Responses"
+    head->status = 200;
+    head->fields.add(FieldId::content_type, "application/grpc");
+    head->fields.add(FieldId::grpc_status, decimal(head->arena, http::row(end.cause).grpc_status));
+    head->fields.add("grpc-message", phrase(end.cause));
+    return send_answer(end, std::move(head), {});
+  }
+  head->fields.add(FieldId::content_type, "text/plain; charset=utf-8");
+  if (end.cause == EndCause::overload || end.cause == EndCause::draining) head->fields.add(FieldId::retry_after, "1");
+  if (status == 405) head->fields.add("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+  Arena& arena = head_->arena;
+  Bytes text = concat(arena, {decimal(arena, status), " ", phrase(end.cause)});
+  if (route_) text = concat(arena, {text, " (route ", route_->name, ")"});
+  send_answer(end, std::move(head), concat(arena, {text, "\nrequest id ", id_, "\n"}));
+}
+
+void Exchange::redirect_to(const End& end, Bytes location) {
+  http::ResponsePtr head = http::make_response();
+  head->status = end.http_status();
+  head->fields.add(FieldId::location, location);
+  send_answer(end, std::move(head), {});
+}
+
+void Exchange::send_answer(const End& end, http::ResponsePtr head, Bytes body) {
+  const bool bodiless = http::is_bodiless(head_->method, head->status);
+  if (!(head->status == 204 || head->status == 304)) head->content_length = body.size();
+  head->has_body = !bodiless && !body.empty();
+  head->fields.add(FieldId::server, "cardea");
+  head->fields.add(FieldId::x_request_id, id_);
+  add_response_fields(*head);
+  response_begun_ = response_complete_ = true;
+  outcome_.status = head->status;
+  outcome_.bytes_out = head->has_body ? body.size() : 0;
+  down_.send_head(*head);
+  if (head->has_body) {
+    down_.send_body(body);
+    down_.send_end(nullptr);
+  }
+  finish(end);
+}
+
+void Exchange::add_response_fields(http::ResponseHead& head) {
+  if (!head.fields.find(FieldId::date)) head.fields.add(FieldId::date, worker_.http_date());
+  if (!route_) return;
+  for (const route::HeaderValue& v : route_->set_response_headers) {
+    head.fields.set(v.name, v.value.expand(head.arena, [](void*, Bytes) { return Bytes(); }, nullptr));
+  }
+  for (const route::RewriteResponseHeader& r : route_->rewrite_response_headers) {
+    for (http::Field& f : head.fields) {
+      if (http::equal_no_case(f.name, r.header) && f.value.starts_with(r.prefix)) {
+        f.value = concat(head.arena, {r.value, f.value.substr(r.prefix.size())});
+      }
+    }
+  }
+}
+
+}  // namespace cardea::proxy

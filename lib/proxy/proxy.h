@@ -1,0 +1,90 @@
+// What workers share: the current snapshot, the host's hooks, connection count, the list of workers.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "config/config.h"
+#include "proxy/counters.h"
+
+namespace cardea::proxy {
+
+class Exchange;
+class Session;
+class Worker;
+
+// What the host may want to know or decide. Called on the worker's thread, inside a turn; must not throw.
+class Hooks {
+ public:
+  virtual ~Hooks() = default;
+  enum class Answer : uint8_t { deny, allow, pending };
+  virtual bool authorizes() const { return false; }  // false: the criterion `host` is false
+  // `token` completes a pending answer through authorize_complete().
+  virtual Answer on_authorize(Exchange&, uint64_t /*token*/) { return Answer::deny; }
+  // Terminal: once for each exchange that was routed (or not found), also when drained or cut.
+  virtual void on_request_end(Exchange&) {}
+  virtual void on_conn_open(Session&) {}
+  virtual void on_conn_close(Session&) {}  // terminal: once for each on_conn_open
+};
+
+// Thread-safe. Lives as long as a worker or the host holds it.
+class Proxy : public std::enable_shared_from_this<Proxy> {
+ public:
+  Proxy(config::SnapshotPtr first, std::unique_ptr<Hooks> hooks);
+  ~Proxy();
+
+  config::SnapshotPtr snapshot() const;
+  Hooks& hooks() { return *hooks_; }
+  // Makes `next` the configuration of every worker: their listeners are compared, new ones bound, gone ones
+  // drained; live exchanges keep what they began with. An address that cannot be bound changes nothing.
+  Result<void> apply(config::SnapshotPtr next);
+
+  // Every worker stops accepting and lets exchanges finish; at the deadline the rest is cut. `done` runs once,
+  // on the last worker's thread, when no session is left (at once when there is no worker).
+  void drain(Millis deadline, std::function<void()> done);
+  bool draining() const { return draining_; }
+
+  // max_connections over all workers.
+  bool admit_connection();
+  void release_connection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
+
+  // The address that a listener really has ("…:0" is settled by the first worker that binds it).
+  net::Address bound_address(const config::Listener& listener) const;
+  void remember_bound(const config::Listener& listener, const net::Address& address);
+
+  bool has_workers() const;
+  void add_worker(Worker& worker);
+  void remove_worker(Worker& worker);
+  // Sum over all workers, past ones included.
+  template <class Fn>
+  void each_counter(Fn fn) const;
+  void fold(const Counters& gone);  // a worker's last numbers
+
+ private:
+  uint64_t total(std::atomic<uint64_t> Counters::*counter) const;
+
+  mutable std::mutex mutex_;
+  config::SnapshotPtr snapshot_;
+  std::unique_ptr<Hooks> hooks_;
+  std::vector<Worker*> workers_;
+  std::vector<std::pair<std::string, net::Address>> bound_;
+  Counters past_;
+  std::atomic<uint32_t> connections_{0};
+  std::atomic<uint32_t> max_connections_{0};
+  std::atomic<bool> draining_{false};
+};
+
+template <class Fn>
+void Proxy::each_counter(Fn fn) const {
+#define X(name, kind, help) fn(#name, kind, help, total(&Counters::name));
+  CARDEA_COUNTERS(X)
+#undef X
+}
+
+// Completes a pending authorization; any thread. False: the request is gone or was already decided.
+bool authorize_complete(uint64_t token, bool allow, Bytes identity);
+
+}  // namespace cardea::proxy

@@ -1,0 +1,174 @@
+// Counting and describing a finished exchange.
+#include "proxy/record.h"
+
+#include <ctime>
+
+#include "proxy/exchange.h"
+
+namespace cardea::proxy {
+
+using http::EndCause;
+
+void count_outcome(Counters& c, const Exchange& x) {
+  const Exchange::Outcome& o = x.outcome();
+  sub(c.requests_active);
+  add(c.request_bytes_total, o.bytes_in);
+  add(c.response_bytes_total, o.bytes_out);
+  if (o.truncated) add(c.responses_truncated_total);
+  switch (o.status / 100) {
+    case 2: add(c.responses_2xx_total); break;
+    case 3: add(c.responses_3xx_total); break;
+    case 4: add(c.responses_4xx_total); break;
+    case 5: add(c.responses_5xx_total); break;
+    default: break;
+  }
+  switch (o.end.cause) {
+    case EndCause::denied: add(c.requests_denied_total); break;
+    case EndCause::no_route: add(c.requests_without_route_total); break;
+    case EndCause::upstream_timeout:
+    case EndCause::connect_timeout: add(c.upstream_timeouts_total); break;
+    default: break;
+  }
+}
+
+namespace {
+
+// Length of the valid UTF-8 sequence at `s`, 0 when it is not one (RFC 3629).
+size_t utf8_length(std::string_view s) {
+  auto byte = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
+  auto tail = [&](size_t i, unsigned lo, unsigned hi) { return i < s.size() && byte(i) >= lo && byte(i) <= hi; };
+  const unsigned b = byte(0);
+  if (b < 0x80) return 1;
+  if (b >= 0xc2 && b <= 0xdf) return tail(1, 0x80, 0xbf) ? 2 : 0;
+  if (b >= 0xe0 && b <= 0xef) {
+    const unsigned lo = b == 0xe0 ? 0xa0 : 0x80, hi = b == 0xed ? 0x9f : 0xbf;
+    return tail(1, lo, hi) && tail(2, 0x80, 0xbf) ? 3 : 0;
+  }
+  if (b >= 0xf0 && b <= 0xf4) {
+    const unsigned lo = b == 0xf0 ? 0x90 : 0x80, hi = b == 0xf4 ? 0x8f : 0xbf;
+    return tail(1, lo, hi) && tail(2, 0x80, 0xbf) && tail(3, 0x80, 0xbf) ? 4 : 0;
+  }
+  return 0;
+}
+
+// Writes `,"key":value` pairs; the first one without its comma.
+class JsonLine {
+ public:
+  explicit JsonLine(std::string& out) : out_(out) { out_ += '{'; }
+  void text(const char* key, std::string_view value) {
+    name(key);
+    append_json_string(out_, value);
+  }
+  void number(const char* key, uint64_t value) {
+    name(key);
+    out_ += std::to_string(value);
+  }
+  void name(const char* key) {
+    if (out_.back() != '{') out_ += ',';
+    out_ += '"';
+    out_ += key;
+    out_ += "\":";
+  }
+  void end() { out_ += '}'; }
+
+ private:
+  std::string& out_;
+};
+
+std::string iso_time(int64_t unix_ms) {
+  const time_t seconds = time_t(unix_ms / 1000);
+  tm t{};
+  gmtime_r(&seconds, &t);
+  char text[40];
+  size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &t);
+  snprintf(text + n, sizeof text - n, ".%03dZ", int(unix_ms % 1000));
+  return text;
+}
+
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
+  static const char kHex[] = "0123456789abcdef";
+  out += '"';
+  while (!text.empty()) {
+    const unsigned char c = static_cast<unsigned char>(text[0]);
+    const size_t n = utf8_length(text);
+    if (n == 0) {
+      out += "\xef\xbf\xbd";
+      text.remove_prefix(1);
+      continue;
+    }
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += char(c);
+    } else if (c < 0x20 || c == 0x7f) {
+      out += "\\u00";
+      out += kHex[c >> 4];
+      out += kHex[c & 15];
+    } else {
+      out.append(text.data(), n);
+    }
+    text.remove_prefix(n);
+  }
+  out += '"';
+}
+
+void append_cause(std::string& out, const Exchange& x) {
+  const Exchange::Outcome& o = x.outcome();
+  if (o.truncated) out += "truncated:";
+  out += http::row(o.end.cause).word;
+  if (*o.end.detail) out.append(":").append(o.end.detail);
+}
+
+void append_access_record(std::string& out, const Exchange& x) {
+  const Exchange::Outcome& o = x.outcome();
+  const Session& session = x.session();
+  const net::TlsSession* tls = session.stream().tls();
+  JsonLine line(out);
+  line.text("time", iso_time(x.began_unix_ms()));
+  line.text("request_id", x.id());
+  line.text("listener", session.listener());
+  line.text("peer", session.stream().peer().text());
+  line.text("client_ip", x.client_ip());
+  line.text("protocol", http::protocol_name(x.head().protocol));
+  if (tls) {
+    line.text("tls_version", tls->version);
+    line.text("sni", tls->sni);
+  }
+  line.text("method", x.head().method_name);
+  line.text("host", x.host());
+  line.text("path", x.path());
+  if (x.route()) {
+    line.text("route", x.route()->name);
+    line.text("decision", o.allowed ? "allow" : "deny");
+    line.name("reasons");
+    out += '[';
+    for (std::string_view reason : x.decision().reasons) {
+      if (out.back() != '[') out += ',';
+      append_json_string(out, reason);
+    }
+    out += ']';
+  }
+  if (!x.identity().empty()) line.text("user", x.identity());
+  line.number("policy_generation", x.snapshot().generation);
+  if (const cluster::Endpoint* endpoint = x.endpoint()) {
+    line.text("cluster", x.route()->cluster->name);
+    line.text("endpoint", endpoint->text);
+    line.text("upstream_protocol", http::protocol_name(o.upstream_protocol));
+  }
+  line.number("status", o.status);
+  line.number("bytes_in", o.bytes_in);
+  line.number("bytes_out", o.bytes_out);
+  line.number("duration_ms", o.duration);
+  line.number("connect_ms", o.connect);
+  line.number("first_byte_ms", o.first_byte);
+  line.number("attempts", o.attempts);
+  line.text("flags", http::row(o.end.cause).flag);
+  std::string cause;
+  append_cause(cause, x);
+  line.text("cause", cause);
+  line.text("event", "end");
+  line.end();
+}
+
+}  // namespace cardea::proxy

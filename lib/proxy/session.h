@@ -1,0 +1,81 @@
+// One downstream connection: handshake, choice of codec, its exchanges, its clocks.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/list.h"
+#include "config/config.h"
+#include "http/http.h"
+#include "net/net.h"
+#include "wire/wire.h"
+
+namespace cardea::proxy {
+
+class Exchange;
+class Worker;
+
+// Owned by its worker's list; deletes itself through the loop when its wire has closed.
+class Session final : public net::Deferred, public wire::Wire::Owner, public http::ServerHost {
+ public:
+  // `listener` is copied where it is needed after the call. `preread`: bytes taken from the socket before.
+  Session(Worker& worker, const config::Listener& listener, std::unique_ptr<net::Stream> stream);
+  ~Session() override;
+
+  Worker& worker() { return worker_; }
+  const net::Stream& stream() const { return wire_->stream(); }
+  const std::string& listener() const { return listener_name_; }
+  bool redirects_to_https() const { return redirect_; }
+  bool is_tls() const { return tls_; }
+  uint64_t id() const { return id_; }
+  http::Protocol protocol() const { return codec_ ? codec_->protocol() : http::Protocol::http11; }
+  std::string_view peer_ip() const { return peer_ip_; }
+  void* host_pointer() const { return host_pointer_; }
+  void set_host_pointer(void* p) { host_pointer_ = p; }
+
+  void drain();                       // finish what runs, take nothing new
+  void close(const http::End& end);   // now
+  void exchange_began() { ++exchanges_; }
+  void exchange_ended();
+
+  ListLink<Session> link;             // in the worker
+
+ private:
+  // wire::Wire::Owner
+  void on_open() override;
+  void on_received() override;
+  void on_closed(const http::End& end) override;
+  // http::ServerHost
+  void request_flush() override { wire_->request_flush(); }
+  void reading_changed() override { wire_->reading_changed(); }
+  void request_close(const http::End& end) override { wire_->request_close(end); }
+  http::RequestReceiver* on_request(http::RequestPtr head, http::ResponseSender& sender) override;
+  void on_bad_request(const http::End& end, http::ResponseSender& sender) override;
+  void on_idle() override;
+
+  class Sniffer;
+  void open();
+  void choose_codec(bool h2);
+  void sniffed(bool h2, Bytes first_bytes);
+  void arm_clock();
+  void on_clock();
+  Millis clock_due() const;
+
+  Worker& worker_;
+  std::string listener_name_;
+  config::Codec codec_type_;
+  bool tls_ = false, redirect_ = false, open_ = false, draining_ = false, peer_ip_known_ = false;
+  uint64_t id_;
+  std::string peer_ip_;
+  void* host_pointer_ = nullptr;
+  size_t exchanges_ = 0;
+  // Points in time of Loop::now(); 0: not running.
+  Millis opened_at_, handshake_since_ = 0, first_head_since_ = 0, head_since_ = 0, idle_since_ = 0, progress_at_ = 0;
+  uint64_t progress_bytes_ = 0;
+  net::Timer clock_;
+  http::ResponsePtr refusal_;             // the answer to a bad request, while its text may be borrowed
+  http::ServerCodec* codec_ = nullptr;    // in wire_; null while the protocol is not known
+  std::optional<wire::Wire> wire_;
+};
+
+}  // namespace cardea::proxy

@@ -1,0 +1,101 @@
+// One loop with its listeners, sessions and clusters.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/list.h"
+#include "cluster/cluster.h"
+#include "proxy/proxy.h"
+#include "proxy/session.h"
+#include "proxy/tokens.h"
+
+namespace cardea::proxy {
+
+// A snapshot as one worker uses it: with this worker's clusters. Exchanges hold the one they began with; a cluster
+// that no generation uses any more closes its idle connections.
+struct Generation {
+  config::SnapshotPtr snapshot;
+  std::vector<std::shared_ptr<cluster::Cluster>> clusters;  // distinct
+  std::vector<cluster::Cluster*> cluster_of_route;          // by Route::index; null without
+};
+using GenerationPtr = std::shared_ptr<const Generation>;
+
+class Worker {
+ public:
+  // `loop` and `network` outlive the worker.
+  Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& network);
+  ~Worker();  // after close() has completed, or without any session
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Binds every listener of the current snapshot, or none. On the loop's thread.
+  Result<void> open();
+  // Takes the proxy's current snapshot into use. On the loop's thread.
+  void adopt_snapshot();
+  // Any thread: adopt_snapshot() in a later turn.
+  void post_adopt();
+  // A connection that the host accepted, as if it had come to this listener; `preread` was read already.
+  Result<void> adopt_fd(int fd, size_t listener, Bytes preread);
+  // Stops accepting, lets exchanges finish, cuts what is left at the deadline; `done` once no session is left.
+  void drain(Millis deadline, std::function<void()> done);
+  void post_drain(Millis deadline, std::function<void()> done);  // any thread
+  // Closes everything now; `done` runs in a later turn when the last session is gone.
+  void close(std::function<void()> done);
+  bool closing() const { return closing_; }
+
+  Proxy& proxy() { return *proxy_; }
+  net::Loop& loop() { return loop_; }
+  const GenerationPtr& generation() const { return generation_; }
+  Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
+  size_t sessions() const { return session_count_; }
+  std::vector<net::Address> bound_addresses() const;  // in the order of the snapshot's listeners
+  template <class Fn>
+  void each_session(Fn fn) { sessions_.each(fn); }
+  template <class Fn>
+  void each_exchange(Fn fn) { exchanges_.each(fn); }
+
+  // For sessions and exchanges.
+  void session_began(Session& session);
+  void session_ended(Session& session);
+  void exchange_began(Exchange& exchange);
+  void exchange_ended(Exchange& exchange);
+  Bytes http_date();                       // of this second, RFC 9110 5.6.7
+  Bytes new_request_id(Arena& arena);      // UUID version 4
+  TokenTable& tokens() { return tokens_; }  // pending authorizations
+
+ private:
+  friend bool authorize_complete(uint64_t, bool, Bytes);
+  bool complete(uint64_t token, bool allow, Bytes identity);
+  struct BoundListener;
+  Result<std::unique_ptr<BoundListener>> bind(const config::Listener& config);
+  void accept(BoundListener& listener, std::unique_ptr<net::Stream> stream);
+  GenerationPtr make_generation(config::SnapshotPtr snapshot);
+  void check_drained();
+  void cut_sessions(const http::End& end);
+  std::function<void()> guarded(std::function<void()> fn);  // fn, unless the worker is gone by then
+
+  std::shared_ptr<Proxy> proxy_;
+  net::Loop& loop_;
+  net::Network& network_;
+  GenerationPtr generation_;
+  std::vector<std::unique_ptr<BoundListener>> listeners_;
+  List<Session> sessions_;
+  List<Exchange> exchanges_;
+  size_t session_count_ = 0;
+  Counters counters_;
+  net::Timer drain_timer_;
+  std::vector<std::function<void()>> drained_;
+  bool draining_ = false, closing_ = false;
+  std::string date_;
+  Millis date_at_ = 0;
+  uint64_t random_[4];
+  TokenTable tokens_;
+  std::shared_ptr<bool> alive_;  // false once destroyed: what was posted before finds out
+};
+
+}  // namespace cardea::proxy
