@@ -1,0 +1,301 @@
+// Worker handles: the three ways to be driven, and how they end.
+#include <csignal>
+#include <cstring>
+
+#include <unistd.h>
+#include <uv.h>
+
+#include "capi.h"
+
+using namespace cardea;
+
+// One loop with its worker. Ends in this order: sessions, worker, network, loop; then `done` and perhaps itself.
+struct cardea_worker {
+  enum class Mode : uint8_t { stepped, host_uv, thread };
+  explicit cardea_worker(Mode mode, std::shared_ptr<proxy::Proxy> proxy, uv_loop_t* host = nullptr)
+      : mode(mode), proxy(std::move(proxy)), loop(net::real_clock(), host), pid(getpid()) {}
+  ~cardea_worker() { *gone = true; }
+
+  Result<void> open() {
+    if (auto opened = loop.open(); !opened) return opened;
+    owner = std::this_thread::get_id();
+    net::Loop::Turn turn(loop);
+    network = net::uv_network(loop);
+    worker = std::make_unique<proxy::Worker>(proxy, loop, *network);
+    return worker->open();
+  }
+  // On the loop's thread; `then` runs once, outside any turn, when nothing of it is left.
+  void close(std::function<void()> then) {
+    on_closed.push_back(std::move(then));
+    if (closing) return;
+    closing = true;
+    if (!worker) return close_loop();
+    worker->close([this] {
+      worker.reset();
+      close_loop();
+    });
+  }
+  void close_loop() {
+    loop.close([this] {
+      network.reset();
+      closed = true;
+      auto all = std::move(on_closed);
+      for (auto& fn : all) fn();
+      if (free_when_closed && mode != Mode::thread) delete this;
+    });
+  }
+  int check_thread() const {
+    if (getpid() != pid) return CARDEA_EFORKED;
+    return std::this_thread::get_id() == owner ? CARDEA_OK : CARDEA_EWRONGTHREAD;
+  }
+
+  const Mode mode;
+  std::shared_ptr<proxy::Proxy> proxy;
+  net::UvLoop loop;
+  std::unique_ptr<net::Network> network;
+  std::unique_ptr<proxy::Worker> worker;  // null once closed
+  const pid_t pid;
+  std::thread::id owner;
+  std::vector<std::function<void()>> on_closed;
+  bool closing = false, closed = false, free_when_closed = false, stepping = false;
+  std::shared_ptr<bool> gone = std::make_shared<bool>(false);  // for step(), which may see the end of this
+  std::string address;                                          // of the last bound_address()
+
+  // Mode thread.
+  std::thread thread;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool started = false, ended = false;
+  std::optional<Error> failure;
+};
+
+namespace {
+
+using Mode = cardea_worker::Mode;
+
+// After a failed open: everything goes, without callbacks to the host.
+void discard(std::unique_ptr<cardea_worker> w) {
+  cardea_worker* raw = w.release();
+  raw->free_when_closed = true;
+  const bool stepped = raw->mode == Mode::stepped;
+  net::UvLoop& loop = raw->loop;
+  raw->close([] {});
+  if (stepped) loop.run();  // private loop: ends when the last handle is closed
+}
+
+int make_worker(cardea_proxy* p, Mode mode, uv_loop_t* host, cardea_worker** out, cardea_error** error) {
+  auto w = std::make_unique<cardea_worker>(mode, p->proxy, host);
+  if (auto opened = w->open(); !opened) {
+    const int code = capi::fail(error, opened.error());
+    discard(std::move(w));
+    return code;
+  }
+  *out = w.release();
+  return CARDEA_OK;
+}
+
+void run_thread(cardea_worker* w) {
+  auto opened = w->open();
+  {
+    std::lock_guard lock(w->mutex);
+    if (!opened) w->failure = opened.error();
+    w->started = true;
+  }
+  w->changed.notify_all();
+  if (!opened) w->close([] {});
+  w->loop.run();
+  std::unique_lock lock(w->mutex);
+  w->ended = true;
+  const bool frees = w->free_when_closed;
+  w->changed.notify_all();
+  lock.unlock();
+  if (frees) {
+    w->thread.detach();
+    delete w;
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+int cardea_worker_new(cardea_proxy* p, cardea_worker** out, cardea_error** error) {
+  if (error) *error = nullptr;
+  if (!p || !out) return CARDEA_EINVAL;
+  *out = nullptr;
+  return capi::guard([&] { return make_worker(p, Mode::stepped, nullptr, out, error); });
+}
+
+int cardea_worker_new_uv(cardea_proxy* p, struct uv_loop_s* loop, unsigned uv_version_of_host, cardea_worker** out,
+                         cardea_error** error) {
+  if (error) *error = nullptr;
+  if (!p || !loop || !out) return CARDEA_EINVAL;
+  *out = nullptr;
+  return capi::guard([&] {
+    if (uv_version_of_host >> 8 != uv_version() >> 8) {
+      return capi::fail(error, {kEnotsup, std::string("the host's libuv is another version than Cardea's ") +
+                                              uv_version_string() + "; both must use the same library"});
+    }
+    return make_worker(p, Mode::host_uv, loop, out, error);
+  });
+}
+
+int cardea_worker_start_thread(cardea_proxy* p, cardea_worker** out, cardea_error** error) {
+  if (error) *error = nullptr;
+  if (!p || !out) return CARDEA_EINVAL;
+  *out = nullptr;
+  return capi::guard([&] {
+    auto w = std::make_unique<cardea_worker>(Mode::thread, p->proxy);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);  // the new thread inherits it: signals stay the host's
+    try {
+      w->thread = std::thread(run_thread, w.get());
+    } catch (...) {
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      throw;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    std::unique_lock lock(w->mutex);
+    w->changed.wait(lock, [&] { return w->started; });
+    if (w->failure) {
+      const int code = capi::fail(error, *w->failure);
+      lock.unlock();
+      w->thread.join();
+      return code;
+    }
+    lock.unlock();
+    *out = w.release();
+    return CARDEA_OK;
+  });
+}
+
+int cardea_worker_fd(const cardea_worker* w) {
+  if (!w) return CARDEA_EINVAL;
+  return w->mode == Mode::stepped ? w->loop.fd() : CARDEA_ENOTSUP;
+}
+
+int cardea_worker_timeout(cardea_worker* w) {
+  if (!w || w->mode != Mode::stepped || w->closed) return -1;
+  return w->loop.timeout();
+}
+
+int cardea_worker_step(cardea_worker* w) {
+  if (!w) return CARDEA_EINVAL;
+  if (w->mode != Mode::stepped) return CARDEA_ENOTSUP;
+  if (int code = w->check_thread()) return code;
+  if (w->stepping || w->loop.in_turn()) return CARDEA_EREENTRANT;
+  if (w->closed) return CARDEA_ECLOSED;
+  return capi::guard([&] {
+    auto gone = w->gone;
+    w->stepping = true;
+    const bool again = w->loop.step();
+    if (!*gone) w->stepping = false;
+    return again ? 1 : 0;
+  });
+}
+
+int cardea_worker_run(cardea_worker* w) {
+  if (!w) return CARDEA_EINVAL;
+  if (w->mode != Mode::stepped) return CARDEA_ENOTSUP;
+  if (int code = w->check_thread()) return code;
+  if (w->stepping || w->loop.in_turn()) return CARDEA_EREENTRANT;
+  if (w->closed) return CARDEA_ECLOSED;
+  return capi::guard([&] {
+    w->loop.run();
+    return CARDEA_OK;
+  });
+}
+
+int cardea_worker_wakeup(cardea_worker* w) {
+  if (!w) return CARDEA_EINVAL;
+  w->loop.interrupt();
+  return CARDEA_OK;
+}
+
+int cardea_worker_adopt_fd(cardea_worker* w, size_t listener, int fd, const char* preread, size_t n) {
+  if (fd < 0) return CARDEA_EINVAL;
+  const bool usable = w && w->mode != Mode::thread && w->check_thread() == CARDEA_OK && w->worker;
+  if (!usable) {
+    ::close(fd);
+    if (!w) return CARDEA_EINVAL;
+    if (w->mode == Mode::thread) return CARDEA_ENOTSUP;
+    const int code = w->check_thread();
+    return code ? code : CARDEA_ECLOSED;
+  }
+  return capi::guard([&] { return capi::code_of(w->worker->adopt_fd(fd, listener, capi::text(preread, n))); });
+}
+
+int cardea_worker_bound_address(cardea_worker* w, size_t listener, cardea_str* out) {
+  if (!w || !out) return CARDEA_EINVAL;
+  return capi::guard([&] {
+    const config::SnapshotPtr snapshot = w->proxy->snapshot();
+    if (listener >= snapshot->listeners.size()) return CARDEA_ENOTFOUND;
+    w->address = w->proxy->bound_address(snapshot->listeners[listener]).text();
+    return capi::give(out, w->address);
+  });
+}
+
+int cardea_worker_bound_port(cardea_worker* w, size_t listener) {
+  if (!w) return CARDEA_EINVAL;
+  return capi::guard([&]() -> int {
+    const config::SnapshotPtr snapshot = w->proxy->snapshot();
+    if (listener >= snapshot->listeners.size()) return CARDEA_ENOTFOUND;
+    return w->proxy->bound_address(snapshot->listeners[listener]).port();
+  });
+}
+
+int cardea_worker_close(cardea_worker* w, cardea_done_fn done, void* ud) {
+  if (!w) return CARDEA_EINVAL;
+  if (getpid() != w->pid) return CARDEA_EFORKED;
+  return capi::guard([&] {
+    auto finished = [done, ud] {
+      if (done) done(ud, CARDEA_OK);
+    };
+    if (w->mode == Mode::thread) return w->loop.post([w, finished] { w->close(finished); }) ? CARDEA_OK : CARDEA_ECLOSED;
+    if (int code = w->check_thread()) return code;
+    if (w->closed) return CARDEA_ECLOSED;
+    w->close(finished);
+    return CARDEA_OK;
+  });
+}
+
+int cardea_worker_join(cardea_worker* w, int64_t timeout_ms) {
+  if (!w) return CARDEA_EINVAL;
+  if (w->mode != Mode::thread) return CARDEA_ENOTSUP;
+  if (std::this_thread::get_id() == w->thread.get_id()) return CARDEA_EWRONGTHREAD;
+  std::unique_lock lock(w->mutex);
+  auto has_ended = [w] { return w->ended; };
+  if (timeout_ms < 0) {
+    w->changed.wait(lock, has_ended);
+  } else if (!w->changed.wait_for(lock, std::chrono::milliseconds(timeout_ms), has_ended)) {
+    return CARDEA_ETIMEDOUT;
+  }
+  lock.unlock();
+  if (w->thread.joinable()) w->thread.join();
+  return CARDEA_OK;
+}
+
+void cardea_worker_free(cardea_worker* w) {
+  if (!w) return;
+  if (w->mode != Mode::thread) {
+    if (w->closed) {
+      delete w;
+    } else {
+      w->free_when_closed = true;
+      w->close([] {});
+    }
+    return;
+  }
+  std::unique_lock lock(w->mutex);
+  if (w->ended) {
+    lock.unlock();
+    if (w->thread.joinable()) w->thread.join();
+    delete w;
+    return;
+  }
+  w->free_when_closed = true;  // run_thread() deletes it, not before it gets the lock
+  w->loop.post([w] { w->close([] {}); });
+}
+
+}  // extern "C"

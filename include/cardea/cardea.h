@@ -1,0 +1,451 @@
+/* Cardea: the life of a proxied connection inside your process. The whole C interface.
+ *
+ * Objects     Configuration objects (config, listener, tls, route, policy, cluster) are counted: every _new or _parse
+ *             has one _unref; attaching one to another takes a reference of its own and never consumes yours. Runtime
+ *             objects (conn, request) belong to the library and are lent for the length of a callback. What must outlive
+ *             a callback is a token. _unref and _free accept NULL.
+ * Errors      int: CARDEA_OK or a negative CARDEA_E... On failure out-pointers are NULL and nothing passed in was consumed.
+ *             Functions that parse, validate or bind also take a cardea_error ** (may be NULL); free what they give you.
+ * Strings     In: pointer and length, or CARDEA_NTS for a terminating NUL; always copied. Out: cardea_str, borrowed: valid until
+ *             the callback returns or the next call on that object. Not NUL-terminated.
+ * Time        Milliseconds, monotonic, unless a name says otherwise.
+ * Threads     "config": one thread at a time until sealed, then any. "any": thread-safe. "loop": the thread that drives the
+ *             worker. Callbacks come on the worker's thread, never from inside _new, _set, _add or _apply.
+ * Callbacks   May call everything but _step and _run of their own worker; the object passed in cannot die under them.
+ *             They must not throw or longjmp.
+ * Never       No exit, abort, output, signal handler or process-wide hook. SIGPIPE is never raised by Cardea's sockets.
+ * Fork        A process forked while a worker exists must not use it: CARDEA_EFORKED.
+ */
+#ifndef CARDEA_CARDEA_H
+#define CARDEA_CARDEA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef CARDEA_API
+#if defined(__GNUC__)
+#define CARDEA_API __attribute__((visibility("default")))
+#else
+#define CARDEA_API
+#endif
+#endif
+
+#define CARDEA_VERSION_MAJOR 0
+#define CARDEA_VERSION_MINOR 1
+#define CARDEA_VERSION_PATCH 0
+#define CARDEA_VERSION_NUM 0x000100 /* major << 16 | minor << 8 | patch */
+
+#define CARDEA_NTS ((size_t)-1)
+
+typedef struct cardea_config cardea_config;
+typedef struct cardea_listener cardea_listener;
+typedef struct cardea_tls cardea_tls;
+typedef struct cardea_route cardea_route;
+typedef struct cardea_policy cardea_policy;
+typedef struct cardea_cluster cardea_cluster;
+typedef struct cardea_proxy cardea_proxy;
+typedef struct cardea_worker cardea_worker;
+typedef struct cardea_conn cardea_conn;
+typedef struct cardea_request cardea_request;
+typedef struct cardea_error cardea_error;
+typedef struct cardea_queue cardea_queue;
+typedef uint64_t cardea_token;
+
+/* Borrowed bytes. */
+typedef struct cardea_str {
+  const char *ptr;
+  size_t len;
+} cardea_str;
+
+struct uv_loop_s;
+
+/* ---- errors ------------------------------------------------------------------------------------ */
+
+#define CARDEA_OK 0
+#define CARDEA_EINVAL (-1)       /* an argument is out of its domain */
+#define CARDEA_ENOMEM (-2)
+#define CARDEA_EINTERNAL (-3)    /* a defect in Cardea: please report it */
+#define CARDEA_ESEALED (-4)      /* the object is frozen; nothing changed */
+#define CARDEA_ECONFIG (-5)      /* the configuration is not valid; the error's message has a line for each fault */
+#define CARDEA_EIO (-6)          /* the operating system refused; source code = errno */
+#define CARDEA_ETLS (-7)         /* a key or certificate is not usable */
+#define CARDEA_EADDRINUSE (-8)
+#define CARDEA_ENOTFOUND (-9)
+#define CARDEA_ENOTSUP (-10)     /* not on this platform, not in this build, or not built yet */
+#define CARDEA_ESTALE (-11)      /* what the token named is over */
+#define CARDEA_EREENTRANT (-12)  /* _step or _run from inside a callback of the same worker */
+#define CARDEA_EWRONGTHREAD (-13)
+#define CARDEA_ECLOSED (-14)     /* the worker is closing */
+#define CARDEA_ETIMEDOUT (-15)
+#define CARDEA_EFORKED (-16)
+#define CARDEA_EEXIST (-17)
+#define CARDEA_EAGAIN (-18)
+
+CARDEA_API const char *cardea_strerror(int code);  /* a sentence; static. any */
+CARDEA_API const char *cardea_errname(int code);   /* "CARDEA_EINVAL"; static; "CARDEA_E?" for unknown codes. any */
+
+/* Owned by the caller of the function that gave it; immutable. any */
+CARDEA_API int cardea_error_code(const cardea_error *e);
+CARDEA_API const char *cardea_error_message(const cardea_error *e); /* NUL-terminated; several lines for ECONFIG */
+CARDEA_API int64_t cardea_error_source_code(const cardea_error *e); /* errno or a library's code; 0: none */
+CARDEA_API void cardea_error_free(cardea_error *e);
+
+/* ---- process ----------------------------------------------------------------------------------- */
+
+/* Checks that header and library fit (same major; library's minor not older). Optional: call it first, from one thread.
+ * `flags` must be 0. `alloc` is reserved and must be NULL (CARDEA_ENOTSUP). */
+CARDEA_API int cardea_init(uint32_t version_num, uint32_t flags, const void *alloc);
+CARDEA_API uint32_t cardea_version(void);             /* CARDEA_VERSION_NUM of the library */
+CARDEA_API const char *cardea_version_string(void);   /* "0.1.0" */
+
+#define CARDEA_FEATURE_TLS 1u
+#define CARDEA_FEATURE_HTTP2 2u
+#define CARDEA_FEATURE_DNS 4u
+CARDEA_API uint32_t cardea_features(void);            /* bit mask of CARDEA_FEATURE_ */
+
+#define CARDEA_LOG_ERROR 1
+#define CARDEA_LOG_WARNING 2
+#define CARDEA_LOG_NOTICE 3
+#define CARDEA_LOG_DEBUG 4
+/* One line, without newline. Called on the thread that logs; must not call Cardea. */
+typedef void (*cardea_log_fn)(void *ud, int level, const char *message, size_t size);
+/* The process's sink; NULL: silence (the default). Messages above `level` are not made. any */
+CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
+
+/* ---- options ----------------------------------------------------------------------------------- */
+
+/* Every scalar option has a number that never changes, an owner, a type, a default and a range. Durations are milliseconds. */
+#define CARDEA_OWNER_GLOBAL 1
+#define CARDEA_OWNER_LISTENER 2
+#define CARDEA_OWNER_ROUTE 3
+#define CARDEA_OWNER_CLUSTER 4
+
+#define CARDEA_TYPE_BOOL 1       /* set_int: 0 or 1 */
+#define CARDEA_TYPE_INT 2        /* set_int */
+#define CARDEA_TYPE_DURATION 3   /* set_int: milliseconds; set_str: "1h30m", "500ms" */
+#define CARDEA_TYPE_STRING 4     /* set_str */
+#define CARDEA_TYPE_STRINGS 5    /* set_str appends; maps take "name: value" */
+
+/* The numbers. Never changed, never used again. */
+#define CARDEA_OPT_GLOBAL_TIMEOUT_READ 1001
+#define CARDEA_OPT_GLOBAL_TIMEOUT_WRITE 1002
+#define CARDEA_OPT_GLOBAL_TIMEOUT_IDLE 1003
+#define CARDEA_OPT_GLOBAL_DEFAULT_UPSTREAM_TIMEOUT 1004
+#define CARDEA_OPT_GLOBAL_REQUEST_HEADERS_TIMEOUT 1005
+#define CARDEA_OPT_GLOBAL_TLS_HANDSHAKE_TIMEOUT 1006
+#define CARDEA_OPT_GLOBAL_CONNECT_TIMEOUT 1007
+#define CARDEA_OPT_GLOBAL_STREAM_IDLE_TIMEOUT 1008
+#define CARDEA_OPT_GLOBAL_MAX_STREAM_DURATION 1009
+#define CARDEA_OPT_GLOBAL_MAX_CONNECTION_DURATION 1010
+#define CARDEA_OPT_GLOBAL_DRAIN_TIMEOUT 1011
+#define CARDEA_OPT_GLOBAL_DRAIN_STRATEGY 1012
+#define CARDEA_OPT_GLOBAL_AUTHORIZE_TIMEOUT 1013
+#define CARDEA_OPT_GLOBAL_MAX_REQUEST_HEADERS_KB 1014
+#define CARDEA_OPT_GLOBAL_MAX_HEADERS_COUNT 1015
+#define CARDEA_OPT_GLOBAL_MAX_CONNECTIONS 1016
+#define CARDEA_OPT_GLOBAL_MAX_CONCURRENT_STREAMS 1017
+#define CARDEA_OPT_GLOBAL_PER_CONNECTION_BUFFER_LIMIT_BYTES 1018
+#define CARDEA_OPT_GLOBAL_SKIP_XFF_APPEND 1019
+#define CARDEA_OPT_GLOBAL_XFF_NUM_TRUSTED_HOPS 1020
+#define CARDEA_OPT_GLOBAL_NORMALIZE_PATH 1021
+#define CARDEA_OPT_GLOBAL_MERGE_SLASHES 1022
+#define CARDEA_OPT_GLOBAL_PATH_WITH_ESCAPED_SLASHES_ACTION 1023
+#define CARDEA_OPT_GLOBAL_HEADERS_WITH_UNDERSCORES_ACTION 1024
+#define CARDEA_OPT_GLOBAL_SET_RESPONSE_HEADERS 1025
+#define CARDEA_OPT_GLOBAL_CERTIFICATE_AUTHORITY 1026
+#define CARDEA_OPT_GLOBAL_CERTIFICATE_AUTHORITY_FILE 1027
+#define CARDEA_OPT_GLOBAL_DNS_LOOKUP_FAMILY 1028
+#define CARDEA_OPT_GLOBAL_DNS_REFRESH_RATE 1029
+#define CARDEA_OPT_GLOBAL_DNS_FAILURE_REFRESH_RATE 1030
+#define CARDEA_OPT_GLOBAL_DNS_QUERY_TIMEOUT 1031
+#define CARDEA_OPT_GLOBAL_DNS_QUERY_TRIES 1032
+#define CARDEA_OPT_GLOBAL_DNS_UDP_MAX_QUERIES 1033
+#define CARDEA_OPT_GLOBAL_DNS_USE_TCP 1034
+#define CARDEA_OPT_GLOBAL_DNS_RESOLVERS 1035
+#define CARDEA_OPT_GLOBAL_WORKERS 1036
+#define CARDEA_OPT_GLOBAL_ACCESS_LOG_PATH 1037
+#define CARDEA_OPT_LISTENER_ADDRESS 2001
+#define CARDEA_OPT_LISTENER_CODEC_TYPE 2002
+#define CARDEA_OPT_LISTENER_USE_PROXY_PROTOCOL 2003
+#define CARDEA_OPT_LISTENER_REDIRECT_TO_HTTPS 2004
+#define CARDEA_OPT_LISTENER_UNIX_MODE 2005
+#define CARDEA_OPT_ROUTE_NAME 3001
+#define CARDEA_OPT_ROUTE_FROM 3002
+#define CARDEA_OPT_ROUTE_PREFIX 3003
+#define CARDEA_OPT_ROUTE_PATH 3004
+#define CARDEA_OPT_ROUTE_REGEX 3005
+#define CARDEA_OPT_ROUTE_REGEX_PRIORITY_ORDER 3006
+#define CARDEA_OPT_ROUTE_DESCRIPTION 3007
+#define CARDEA_OPT_ROUTE_LOGO_URL 3008
+#define CARDEA_OPT_ROUTE_REDIRECT_HTTPS_REDIRECT 3009
+#define CARDEA_OPT_ROUTE_REDIRECT_SCHEME_REDIRECT 3010
+#define CARDEA_OPT_ROUTE_REDIRECT_HOST_REDIRECT 3011
+#define CARDEA_OPT_ROUTE_REDIRECT_PORT_REDIRECT 3012
+#define CARDEA_OPT_ROUTE_REDIRECT_PATH_REDIRECT 3013
+#define CARDEA_OPT_ROUTE_REDIRECT_PREFIX_REWRITE 3014
+#define CARDEA_OPT_ROUTE_REDIRECT_RESPONSE_CODE 3015
+#define CARDEA_OPT_ROUTE_REDIRECT_STRIP_QUERY 3016
+#define CARDEA_OPT_ROUTE_RESPONSE_STATUS 3017
+#define CARDEA_OPT_ROUTE_RESPONSE_BODY 3018
+#define CARDEA_OPT_ROUTE_PREFIX_REWRITE 3019
+#define CARDEA_OPT_ROUTE_REGEX_REWRITE_PATTERN 3020
+#define CARDEA_OPT_ROUTE_REGEX_REWRITE_SUBSTITUTION 3021
+#define CARDEA_OPT_ROUTE_HOST_REWRITE 3022
+#define CARDEA_OPT_ROUTE_HOST_REWRITE_HEADER 3023
+#define CARDEA_OPT_ROUTE_HOST_PATH_REGEX_REWRITE_PATTERN 3024
+#define CARDEA_OPT_ROUTE_HOST_PATH_REGEX_REWRITE_SUBSTITUTION 3025
+#define CARDEA_OPT_ROUTE_PRESERVE_HOST_HEADER 3026
+#define CARDEA_OPT_ROUTE_SET_REQUEST_HEADERS 3027
+#define CARDEA_OPT_ROUTE_REMOVE_REQUEST_HEADERS 3028
+#define CARDEA_OPT_ROUTE_SET_RESPONSE_HEADERS 3029
+#define CARDEA_OPT_ROUTE_REWRITE_RESPONSE_HEADERS 3030
+#define CARDEA_OPT_ROUTE_TIMEOUT 3031
+#define CARDEA_OPT_ROUTE_IDLE_TIMEOUT 3032
+#define CARDEA_OPT_ROUTE_MAX_STREAM_DURATION 3033
+#define CARDEA_OPT_ROUTE_PER_CONNECTION_BUFFER_LIMIT_BYTES 3034
+#define CARDEA_OPT_ROUTE_ALLOW_PUBLIC_UNAUTHENTICATED_ACCESS 3035
+#define CARDEA_OPT_CLUSTER_TO 4001
+#define CARDEA_OPT_CLUSTER_LOAD_BALANCING_POLICY 4002
+#define CARDEA_OPT_CLUSTER_CONNECT_TIMEOUT 4003
+#define CARDEA_OPT_CLUSTER_TLS_SKIP_VERIFY 4004
+#define CARDEA_OPT_CLUSTER_TLS_SERVER_NAME 4005
+#define CARDEA_OPT_CLUSTER_TLS_UPSTREAM_SERVER_NAME 4006
+#define CARDEA_OPT_CLUSTER_TLS_CUSTOM_CA 4007
+#define CARDEA_OPT_CLUSTER_TLS_CUSTOM_CA_FILE 4008
+#define CARDEA_OPT_CLUSTER_TLS_CLIENT_CERT 4009
+#define CARDEA_OPT_CLUSTER_TLS_CLIENT_CERT_FILE 4010
+#define CARDEA_OPT_CLUSTER_TLS_CLIENT_KEY 4011
+#define CARDEA_OPT_CLUSTER_TLS_CLIENT_KEY_FILE 4012
+
+/* The option with this name in the configuration file, or CARDEA_ENOTFOUND. any */
+CARDEA_API int cardea_option_by_name(int owner, const char *name, size_t n);
+/* Walks all options: 0 gives the first, the last gives 0. any */
+CARDEA_API int cardea_option_next(int option);
+CARDEA_API const char *cardea_option_name(int option); /* NULL: no such option; so the next three too */
+CARDEA_API const char *cardea_option_doc(int option);
+CARDEA_API int cardea_option_owner(int option);        /* or CARDEA_ENOTFOUND */
+CARDEA_API int cardea_option_type(int option);         /* or CARDEA_ENOTFOUND */
+/* Out-pointers may be NULL. For types without a range CARDEA_EINVAL. */
+CARDEA_API int cardea_option_range(int option, int64_t *def, int64_t *min, int64_t *max);
+
+/* ---- configuration (config thread class) -------------------------------------------------------- */
+
+CARDEA_API int cardea_config_new(cardea_config **out);
+/* Reads a configuration file's text (YAML or JSON, Pomerium's keys). Files that it names are relative to the folder of
+ * `source_name`, which also stands in messages. Sealed by cardea_config_seal() like any other. ECONFIG: every fault at once,
+ * "SOURCE:LINE:COLUMN: KEY: reason" a line. */
+CARDEA_API int cardea_config_load(const char *text, size_t n, const char *source_name, cardea_config **out,
+                                  cardea_error **error);
+CARDEA_API void cardea_config_unref(cardea_config *c);
+CARDEA_API int cardea_config_set_int(cardea_config *c, int option, int64_t value);
+CARDEA_API int cardea_config_set_str(cardea_config *c, int option, const char *s, size_t n);
+CARDEA_API int cardea_config_add_listener(cardea_config *c, cardea_listener *l);
+CARDEA_API int cardea_config_add_route(cardea_config *c, cardea_route *r); /* order matters: first match wins */
+/* Checks everything, loads keys and certificates, compiles matchers; freezes `c` and all that is attached. */
+CARDEA_API int cardea_config_seal(cardea_config *c, cardea_error **error);
+/* Effective value of a global integer option of a sealed configuration. */
+CARDEA_API int cardea_config_get_int(const cardea_config *c, int option, int64_t *out);
+CARDEA_API int cardea_config_get_str(const cardea_config *c, int option, cardea_str *out);
+/* The files that were read, the configuration's own not included; CARDEA_ENOTFOUND past the last. */
+CARDEA_API int cardea_config_file(const cardea_config *c, size_t index, cardea_str *out);
+
+/* What listener number `index` speaks: "https" or "http"; CARDEA_ENOTFOUND past the last. Sealed configurations. */
+CARDEA_API int cardea_config_listener_scheme(const cardea_config *c, size_t index, cardea_str *out);
+
+/* `address`: "127.0.0.1:8443", "[::1]:0", ":443" (both families), "unix:/path". */
+CARDEA_API int cardea_listener_new(const char *address, size_t n, cardea_listener **out);
+CARDEA_API void cardea_listener_unref(cardea_listener *l);
+CARDEA_API int cardea_listener_set_int(cardea_listener *l, int option, int64_t value);
+CARDEA_API int cardea_listener_set_str(cardea_listener *l, int option, const char *s, size_t n);
+CARDEA_API int cardea_listener_set_tls(cardea_listener *l, cardea_tls *t);
+
+CARDEA_API int cardea_tls_new(cardea_tls **out);
+CARDEA_API void cardea_tls_unref(cardea_tls *t);
+/* PEM texts; chain with the leaf first. Chosen by SNI from the names in the certificate; the first added is the default. */
+CARDEA_API int cardea_tls_add_cert(cardea_tls *t, const char *cert, size_t cert_n, const char *key, size_t key_n,
+                                   cardea_error **error);
+CARDEA_API int cardea_tls_add_cert_file(cardea_tls *t, const char *cert_path, const char *key_path, cardea_error **error);
+
+/* `from`: "https://app.example", "http://app.example:8080"; a host may begin with "*.". */
+CARDEA_API int cardea_route_new(const char *from, size_t n, cardea_route **out);
+CARDEA_API void cardea_route_unref(cardea_route *r);
+CARDEA_API int cardea_route_set_int(cardea_route *r, int option, int64_t value);
+CARDEA_API int cardea_route_set_str(cardea_route *r, int option, const char *s, size_t n);
+CARDEA_API int cardea_route_set_policy(cardea_route *r, cardea_policy *p);   /* without one the route answers 403 */
+CARDEA_API int cardea_route_set_cluster(cardea_route *r, cardea_cluster *k);
+
+/* Pomerium's policy language as YAML or JSON text. */
+CARDEA_API int cardea_policy_parse(const char *text, size_t n, cardea_policy **out, cardea_error **error);
+CARDEA_API int cardea_policy_public(cardea_policy **out); /* everybody may pass */
+/* Asks on_authorize; `data` (may be NULL) is passed on to it. */
+CARDEA_API int cardea_policy_host(const char *data, size_t n, cardea_policy **out);
+CARDEA_API void cardea_policy_unref(cardea_policy *p);
+
+CARDEA_API int cardea_cluster_new(cardea_cluster **out);
+CARDEA_API void cardea_cluster_unref(cardea_cluster *k);
+CARDEA_API int cardea_cluster_set_int(cardea_cluster *k, int option, int64_t value);
+CARDEA_API int cardea_cluster_set_str(cardea_cluster *k, int option, const char *s, size_t n);
+/* "http://10.0.0.1:8080", "https://svc.internal", "h2c://svc:50051", "http+unix:///run/svc.sock". weight >= 1. */
+CARDEA_API int cardea_cluster_add_endpoint(cardea_cluster *k, const char *url, size_t n, uint32_t weight);
+
+/* ---- callbacks --------------------------------------------------------------------------------- */
+
+#define CARDEA_DENY 0
+#define CARDEA_ALLOW 1
+#define CARDEA_PENDING 2 /* cardea_authorize_complete() follows */
+
+/* All optional. Set struct_size to sizeof(cardea_handlers); members are only ever appended. */
+typedef struct cardea_handlers {
+  size_t struct_size;
+  /* A route's policy names the host. CARDEA_ALLOW, CARDEA_DENY or CARDEA_PENDING; anything else denies. */
+  int (*on_authorize)(void *ud, cardea_request *r, cardea_token t);
+  /* Once for each request that was routed, or that no route took; also when drained or cut. */
+  void (*on_request_end)(void *ud, cardea_request *r);
+  void (*on_conn_open)(void *ud, cardea_conn *c);  /* after the TLS handshake */
+  void (*on_conn_close)(void *ud, cardea_conn *c); /* once for each on_conn_open */
+} cardea_handlers;
+
+/* Completes a pending authorization. `identity` (may be NULL) is kept for the access record. CARDEA_ESTALE when the request is
+ * over, timed out or was completed before; harmless. any */
+CARDEA_API int cardea_authorize_complete(cardea_token t, int decision, const char *identity, size_t n);
+
+/* What a request or a connection can tell (loop; inside callbacks). */
+#define CARDEA_STR_REQUEST_ID 1
+#define CARDEA_STR_METHOD 2
+#define CARDEA_STR_HOST 3          /* without port, as the client wrote it */
+#define CARDEA_STR_PATH 4          /* normalised, without query: what was matched */
+#define CARDEA_STR_QUERY 5         /* with '?', or empty */
+#define CARDEA_STR_ROUTE 6         /* its name; empty when none matched */
+#define CARDEA_STR_CLIENT_IP 7     /* by X-Forwarded-For and the trusted hops, else the peer's */
+#define CARDEA_STR_PEER 8          /* address of the connection */
+#define CARDEA_STR_LISTENER 9
+#define CARDEA_STR_IDENTITY 10
+#define CARDEA_STR_POLICY_DATA 11  /* of the criterion `host`, as JSON */
+#define CARDEA_STR_ENDPOINT 12     /* address of the service; empty when none was picked */
+#define CARDEA_STR_CAUSE 13        /* "ok", "denied:by_rule", "truncated:upstream_reset", … */
+#define CARDEA_STR_FLAGS 14        /* Envoy's response flag, "-" for none */
+#define CARDEA_STR_PROTOCOL 15     /* "HTTP/1.1", "HTTP/2.0" */
+#define CARDEA_STR_TLS_VERSION 16  /* "TLSv1.3", empty without TLS */
+#define CARDEA_STR_SNI 17
+#define CARDEA_STR_ACCESS_RECORD 18 /* the exchange as one JSON object (on_request_end) */
+#define CARDEA_STR_HEADERS 19      /* queue events only: "name: value\r\n" lines */
+
+#define CARDEA_INT_STATUS 1        /* 0: the client got no answer */
+#define CARDEA_INT_BYTES_IN 2      /* of the request's body */
+#define CARDEA_INT_BYTES_OUT 3     /* of the answer's body */
+#define CARDEA_INT_DURATION 4
+#define CARDEA_INT_CONNECT 5       /* 0: a pooled connection */
+#define CARDEA_INT_FIRST_BYTE 6
+#define CARDEA_INT_ATTEMPTS 7
+#define CARDEA_INT_GENERATION 8    /* of the configuration that the exchange began with */
+#define CARDEA_INT_CONN_ID 9       /* unique in the process */
+#define CARDEA_INT_TRUNCATED 10    /* 1: cut after the head was sent */
+
+CARDEA_API int cardea_request_get_str(const cardea_request *r, int what, cardea_str *out);
+CARDEA_API int cardea_request_get_int(const cardea_request *r, int what, int64_t *out);
+/* First request header of this name (any case); CARDEA_ENOTFOUND. */
+CARDEA_API int cardea_request_header(const cardea_request *r, const char *name, size_t n, cardea_str *out);
+/* All request headers in order: fills up to `cap`, tells how many there are. */
+CARDEA_API int cardea_request_headers(const cardea_request *r, cardea_str *names, cardea_str *values, size_t cap,
+                                      size_t *count);
+CARDEA_API cardea_conn *cardea_request_conn(const cardea_request *r);
+CARDEA_API void *cardea_request_data(const cardea_request *r);
+CARDEA_API int cardea_request_set_data(cardea_request *r, void *data);
+CARDEA_API int cardea_conn_get_str(const cardea_conn *c, int what, cardea_str *out);  /* PEER LISTENER PROTOCOL TLS_VERSION SNI */
+CARDEA_API int cardea_conn_get_int(const cardea_conn *c, int what, int64_t *out);     /* CONN_ID */
+CARDEA_API void *cardea_conn_data(const cardea_conn *c);
+CARDEA_API int cardea_conn_set_data(cardea_conn *c, void *data);
+
+/* ---- proxy: what workers share (any) ------------------------------------------------------------ */
+
+typedef void (*cardea_done_fn)(void *ud, int status);
+typedef void (*cardea_free_fn)(void *ud);
+
+/* `config` must be sealed. `handlers` may be NULL and is copied. `ud_free` (may be NULL) runs once, after the last callback. */
+CARDEA_API int cardea_proxy_new(cardea_config *config, const cardea_handlers *handlers, void *ud, cardea_free_fn ud_free,
+                                cardea_proxy **out, cardea_error **error);
+CARDEA_API void cardea_proxy_unref(cardea_proxy *p);
+/* Makes a sealed configuration the current one: a comparison, not a restart. Live exchanges keep the one they began with; listeners,
+ * pools and connections that did not change stay. A failure changes nothing. */
+CARDEA_API int cardea_proxy_apply(cardea_proxy *p, cardea_config *config, cardea_error **error);
+CARDEA_API int cardea_proxy_generation(const cardea_proxy *p, uint64_t *out);
+/* Stops accepting, sends GOAWAY and Connection: close, lets exchanges finish, cuts the rest at the deadline. `done` (may be NULL)
+ * runs once, on a worker's thread; on the caller's when there is no worker. deadline_ms < 0: the configuration's drain_timeout. */
+CARDEA_API int cardea_proxy_drain(cardea_proxy *p, int64_t deadline_ms, cardea_done_fn done, void *ud);
+/* Walks the metrics: *cursor starts at 0. Names are static, values current. 1: one was given; 0: there are no more. */
+CARDEA_API int cardea_proxy_metric_next(const cardea_proxy *p, size_t *cursor, cardea_str *name, cardea_str *kind,
+                                        cardea_str *help, uint64_t *value);
+
+/* ---- workers: one loop each (loop) -------------------------------------------------------------- */
+
+/* Every constructor binds the proxy's listeners; a failure names the address. */
+/* Driven by fd, timeout and step from the host's own poll loop. */
+CARDEA_API int cardea_worker_new(cardea_proxy *p, cardea_worker **out, cardea_error **error);
+/* On the host's uv_loop_t. `uv_version`: the host's uv_version(); another major.minor than ours is refused. Host and Cardea must use
+ * the same libuv object. Wait for close's completion before uv_loop_close(). */
+CARDEA_API int cardea_worker_new_uv(cardea_proxy *p, struct uv_loop_s *loop, unsigned uv_version, cardea_worker **out,
+                                    cardea_error **error);
+/* On a thread of ours with all signals blocked; callbacks come on it. */
+CARDEA_API int cardea_worker_start_thread(cardea_proxy *p, cardea_worker **out, cardea_error **error);
+
+/* Readable means: call step. Level-triggered. Any call that creates work, from any thread, makes it readable. CARDEA_ENOTSUP for
+ * workers that are not made by cardea_worker_new(). */
+CARDEA_API int cardea_worker_fd(const cardea_worker *w);
+CARDEA_API int cardea_worker_timeout(cardea_worker *w); /* ms until step is due; -1 never, 0 now */
+CARDEA_API int cardea_worker_step(cardea_worker *w);    /* one pass without blocking: > 0 call again soon, 0 idle, < 0 error */
+CARDEA_API int cardea_worker_run(cardea_worker *w);     /* until the worker is closed */
+CARDEA_API int cardea_worker_wakeup(cardea_worker *w);  /* any: makes the fd readable */
+/* Takes over an accepted socket as if it had come to listener number `listener`; `preread` is what the host has read from it. The
+ * descriptor is Cardea's from then on, also on failure. */
+CARDEA_API int cardea_worker_adopt_fd(cardea_worker *w, size_t listener, int fd, const char *preread, size_t n);
+/* The real address ("127.0.0.1:41207") of listener number `listener`; CARDEA_ENOTFOUND past the last. Borrowed until the next call. any */
+CARDEA_API int cardea_worker_bound_address(cardea_worker *w, size_t listener, cardea_str *out);
+CARDEA_API int cardea_worker_bound_port(cardea_worker *w, size_t listener); /* 0 for unix sockets */
+/* Closes every connection now. Returns at once; `done` (may be NULL) runs once when everything is gone. any for threads, else loop */
+CARDEA_API int cardea_worker_close(cardea_worker *w, cardea_done_fn done, void *ud);
+/* Waits for a thread's end after close; CARDEA_ETIMEDOUT. Not from its own thread. */
+CARDEA_API int cardea_worker_join(cardea_worker *w, int64_t timeout_ms);
+/* Before the close has completed: closes, and frees itself then. */
+CARDEA_API void cardea_worker_free(cardea_worker *w);
+
+/* ---- event queue: instead of callbacks (any, one poller at a time) -------------------------------- */
+
+#define CARDEA_EVENT_AUTHORIZE 1    /* token; complete it */
+#define CARDEA_EVENT_REQUEST_END 2  /* value: status */
+#define CARDEA_EVENT_CONN_OPEN 3    /* id: the connection's */
+#define CARDEA_EVENT_CONN_CLOSE 4
+#define CARDEA_EVENT_DRAINED 5
+#define CARDEA_EVENT_OVERFLOW 6     /* value: events that were dropped since the last poll */
+
+/* 64 bytes; grows only at its end: poll is told the size. */
+typedef struct cardea_event {
+  uint32_t type;
+  int32_t code;
+  cardea_token token;
+  uint64_t id;
+  int64_t value;
+  uint64_t ref;      /* for cardea_queue_str() */
+  uint64_t reserved[3];
+} cardea_event;
+
+/* At most `capacity` events wait (0: 65536). An authorization that finds it full is denied; others are dropped and counted. */
+CARDEA_API int cardea_queue_new(size_t capacity, cardea_queue **out);
+CARDEA_API void cardea_queue_unref(cardea_queue *q);
+CARDEA_API int cardea_queue_fd(const cardea_queue *q); /* readable while events wait */
+/* Events of this proxy go to `q` from now on; `types`: bit mask of 1 << CARDEA_EVENT_. Before the first worker is made. A handler that is set
+ * wins over the event of the same kind. */
+/* CARDEA_ESEALED once a worker exists. */
+CARDEA_API int cardea_proxy_set_queue(cardea_proxy *p, cardea_queue *q, uint32_t types);
+/* Takes up to `cap` events; `stride` is sizeof(cardea_event) of the caller. */
+CARDEA_API int cardea_queue_poll(cardea_queue *q, void *events, size_t cap, size_t stride, size_t *count);
+/* A string (CARDEA_STR_) of an event of the last poll; valid until the next one. */
+CARDEA_API int cardea_queue_str(const cardea_queue *q, uint64_t ref, int what, cardea_str *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* CARDEA_CARDEA_H */
