@@ -792,7 +792,7 @@ TEST(Forwarding, SchemeAndHost) {
   EXPECT_EQ(value(forward({{"X-Forwarded-Proto", "HTTPS"}}, trusting, plain), "x-forwarded-proto"), "[https]");
   EXPECT_EQ(value(forward({{"X-Forwarded-Proto", "http"}}, trusting, kFacts), "x-forwarded-proto"), "[http]");
   EXPECT_EQ(value(forward({{"X-Forwarded-Proto", "gopher"}}, trusting, plain), "x-forwarded-proto"), "[http]");
-  EXPECT_EQ(value(forward({{"X-Forwarded-Proto", "https"}, {"X-Forwarded-Proto", "http"}}, trusting, plain),
+  EXPECT_EQ(value(forward({{"X-Forwarded-Proto", "http"}, {"X-Forwarded-Proto", "https"}}, trusting, plain),
                   "x-forwarded-proto"),
             "[http]");
   ForwardingFacts rewritten = kFacts;

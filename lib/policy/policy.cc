@@ -260,7 +260,7 @@ void Reader::read_body(const Node& node, const std::string& key, std::vector<Gro
   }
   for (const auto& [name, list] : node.entries) {
     const auto* op = std::find_if(std::begin(kOperators), std::end(kOperators),
-                                  [&](const OperatorRow& row) { return row.name == name.scalar; });
+                                  [&word = name.scalar](const OperatorRow& row) { return row.name == word; });
     if (op == std::end(kOperators)) {
       fault(name, key,
             "unknown operator " + quoted(name.scalar) +

@@ -48,7 +48,7 @@ void Exchange::on_head() {
   if (head_->method == http::Method::connect) return reply({EndCause::denied, "connect", 405});
   if (head_->target == "*") return reply({EndCause::direct_response, "options", 204});
   auto path = http::normalize_path(head_->target, s.path, head_->arena);
-  if (!path) return reply({EndCause::bad_request, "path"});
+  if (!path) return reply({EndCause::bad_request, http::path_rule(path.error())});
   path_ = *path;
   match();
 }
@@ -120,14 +120,15 @@ void Exchange::decided() {
   }
   if (route_->response) return reply({EndCause::direct_response, "", route_->response->status}, route_->response->body);
   if (!head_->upgrade.empty()) return reply({EndCause::upgrade_refused});
-  prepare_request();
+  if (!prepare_request()) return reply({EndCause::internal, "rewrite"});
   pick();
 }
 
 // ---- 4. Where to ----------------------------------------------------------------------------------
 
-// Turns the client's request into the one that goes up. Once: a second attempt sends the same.
-void Exchange::prepare_request() {
+// Turns the client's request into the one that goes up. Once: a second attempt sends the same. False when a rewrite of
+// the path gives none that may be sent.
+bool Exchange::prepare_request() {
   http::RequestHead& h = *head_;
   const bool host_rewritten = !route_->rewrite.preserve_host;
   route::ForwardingFacts facts;
@@ -138,10 +139,12 @@ void Exchange::prepare_request() {
   facts.request_id = id_;
   client_ip_ = route::apply_forwarding(h, snapshot().forwarding, facts);
   h.target = route::rewrite_path(route_->rewrite, route_->match, path_.path, path_.query, h.arena);
+  if (h.target.empty()) return false;
   for (const std::string& name : route_->remove_request_headers) h.fields.remove(name);
   for (const route::HeaderValue& v : route_->set_request_headers) {
     h.fields.set(v.name, v.value.expand(h.arena, [](void*, Bytes) { return Bytes(); }, nullptr));
   }
+  return true;
 }
 
 void Exchange::pick() {

@@ -69,7 +69,7 @@ class Exchange final : public net::Deferred, private cluster::AttemptEvents {
   void match();
   void authorize();
   void decided();
-  void prepare_request();
+  bool prepare_request();
   void pick();
   void on_ready(cluster::Attempt& attempt) override;
   void on_failed(cluster::Attempt& attempt, const http::End& end) override;
