@@ -1,64 +1,67 @@
-// Intrusive doubly linked list: objects find themselves in it and leave it in O(1). Owns nothing.
+// Intrusive lists: membership without allocation, leaving in O(1) without knowing the list.
 #pragma once
 
-#include <cstddef>
+#include <utility>
 
 namespace cardea {
 
-// A member of the listed type. Leaves its list when destroyed.
-template <class T>
-class ListLink {
+// A place in at most one list; left on destruction.
+class Link {
  public:
-  ListLink() = default;
-  ~ListLink() { leave(); }
-  ListLink(const ListLink&) = delete;
-  ListLink& operator=(const ListLink&) = delete;
-  bool linked() const { return prev_ != nullptr; }
-  void leave() {
-    if (!prev_) return;
+  Link() = default;
+  ~Link() { unlink(); }
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  bool linked() const { return next_ != this; }
+  void unlink() {
     prev_->next_ = next_;
     next_->prev_ = prev_;
-    prev_ = next_ = nullptr;
+    next_ = prev_ = this;
   }
 
  private:
-  template <class U>
+  template <class T, class Place>
   friend class List;
-  ListLink* prev_ = nullptr;
-  ListLink* next_ = nullptr;
-  T* owner_ = nullptr;
+  void insert_after(Link& at) {
+    unlink();
+    prev_ = &at;
+    next_ = at.next_;
+    next_->prev_ = this;
+    at.next_ = this;
+  }
+  Link* next_ = this;
+  Link* prev_ = this;
 };
 
-template <class T>
+// A list of T through its base `Place`, a Link: T or a class between the two when T is in several lists. Owns nothing.
+template <class T, class Place = Link>
 class List {
  public:
-  List() { head_.prev_ = head_.next_ = &head_; }
+  List() = default;
   ~List() {
-    while (!empty()) head_.next_->leave();
-    head_.prev_ = head_.next_ = nullptr;
+    while (!empty()) head_.next_->unlink();
   }
-  bool empty() const { return head_.next_ == &head_; }
-  void push_back(T& item, ListLink<T>& link) {
-    link.leave();
-    link.owner_ = &item;
-    link.prev_ = head_.prev_;
-    link.next_ = &head_;
-    head_.prev_->next_ = &link;
-    head_.prev_ = &link;
-  }
-  T* front() { return empty() ? nullptr : head_.next_->owner_; }
-  // Calls fn for each item; fn may remove that item, and no other.
+  bool empty() const { return !head_.linked(); }
+  T* front() { return at(head_.next_); }
+  T* back() { return at(head_.prev_); }
+  T* after(T& item) { return at(static_cast<Place&>(item).next_); }  // null at the end
+  T* before(T& item) { return at(static_cast<Place&>(item).prev_); }
+  void push_front(T& item) { static_cast<Place&>(item).insert_after(head_); }
+  void push_back(T& item) { static_cast<Place&>(item).insert_after(*head_.prev_); }
+  // Calls fn for each item; fn may take that item out, and no other.
   template <class Fn>
   void each(Fn fn) {
-    for (ListLink<T>* l = head_.next_; l != &head_;) {
-      ListLink<T>* next = l->next_;
-      fn(*l->owner_);
-      l = next;
+    for (T* item = front(); item;) {
+      T* next = after(*item);
+      fn(*item);
+      item = next;
     }
   }
+  void insert_after(T& item, T& where) { static_cast<Place&>(item).insert_after(static_cast<Place&>(where)); }
 
  private:
-  ListLink<T> head_;
+  T* at(Link* link) { return link == &head_ ? nullptr : static_cast<T*>(static_cast<Place*>(link)); }
+  Link head_;
 };
 
 }  // namespace cardea

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/list.h"
+#include "base/list.h"
 #include "http/http.h"
 #include "net/net.h"
 #include "tls/tls.h"
@@ -106,7 +106,7 @@ class Attempt : private Link {
   friend class Pool;
   friend class LiveCluster;
   template <class T, class Place>
-  friend class List;
+  friend class cardea::List;
   AttemptEvents& events_;
   http::ResponseReceiver& receiver_;
   http::RequestSender* sender_ = nullptr;

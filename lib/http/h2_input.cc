@@ -237,7 +237,7 @@ void H2Session::ungate(H2Stream& s) {
 
 // Something to tell that could not be told inside a Sender's method.
 void H2Session::add_news(H2Stream& s) {
-  if (!s.has_news) {
+  if (!s.has_news && !lost_) {
     s.has_news = true;
     news_.push_back(&s);
   }
@@ -283,7 +283,7 @@ int H2Session::on_closed(H2Stream& s, uint32_t code) {
     --opening_;
   }
   // The server's exchange is whole when both directions ended; the client's as soon as the response did.
-  const bool whole = s.remote_ended && (s.end_sent || peer_fault_ != EndCause::bad_request);
+  const bool whole = s.remote_ended && (s.end_sent || !server_);
   if (!whole) tell_reset(s, s.failure.cause != EndCause::none ? s.failure : closed_by(s, code));
   if (s.released) bury(s);
   return 0;

@@ -74,7 +74,7 @@ void H2Session::release(H2Stream& s) {
   // Server: the answer goes out in full, then on_frame_sent() tells the client to stop sending. Client: what is
   // left of the response is of no use.
   if (s.remote_ended) return;
-  if (peer_fault_ != EndCause::bad_request) return cut(s, NGHTTP2_CANCEL);
+  if (!server_) return cut(s, NGHTTP2_CANCEL);
   if (s.end_sent) cut(s, NGHTTP2_NO_ERROR);
 }
 
@@ -242,7 +242,7 @@ int H2Session::on_frame_sent(const nghttp2_frame& frame) {
       if (!(frame.hd.flags & NGHTTP2_FLAG_END_STREAM)) break;
       s->end_sent = true;
       // The answer is whole before the request is: the rest of the upload is not wanted (RFC 9113 8.1).
-      if (s->released && !s->remote_ended && peer_fault_ == EndCause::bad_request) cut(*s, NGHTTP2_NO_ERROR);
+      if (s->released && !s->remote_ended && server_) cut(*s, NGHTTP2_NO_ERROR);
       break;
     }
     case NGHTTP2_RST_STREAM: {
@@ -280,7 +280,7 @@ int H2Session::on_frame_not_sent(const nghttp2_frame& frame) {
 // ---- back pressure ---------------------------------------------------------------------------------
 
 void H2Session::touch(H2Stream& s) {
-  if (s.touched) return;
+  if (s.touched || lost_) return;
   s.touched = true;
   touched_.push_back(&s);
 }

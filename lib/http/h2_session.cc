@@ -1,4 +1,4 @@
-// An HTTP/2 connection's life: what arrives, what it costs, when it ends.
+// An HTTP/2 connection as a whole: nghttp2 set up, streams kept and buried, drain, the end.
 #include "http/h2_session.h"
 
 namespace cardea::http {
@@ -56,7 +56,7 @@ size_t HeadWatch::feed(Bytes in) {
       open_ = more || head_[3] == NGHTTP2_HEADERS;
       last_ = open_ && (head_[4] & NGHTTP2_FLAG_END_HEADERS);
       continuations_ = more ? continuations_ + 1 : 0;
-      if (continuations_ > kMaxContinuations) return size - in.size();
+      if (continuations_ > kMaxContinuations) return size - in.size() - 1;  // its header stays incomplete
     }
     if (skip_ == 0 && last_) open_ = last_ = false;
   }
@@ -65,7 +65,7 @@ size_t HeadWatch::feed(Bytes in) {
 
 void H2Stream::reset_stream(H2Session& owner) {
   constexpr size_t kKeep = 4096;
-  link.leave();
+  unlink();
   session = &owner;
   receiver = nullptr;
   id = 0;
@@ -164,8 +164,8 @@ struct H2Callbacks {
       nghttp2_option_set_max_settings(o, 32);
       nghttp2_option_set_max_outbound_ack(o, 1000);
       nghttp2_option_set_max_continuations(o, SIZE_MAX);  // counted by HeadWatch
-      // Behind AbuseBudget, which ends the connection first.
-      nghttp2_option_set_stream_reset_rate_limit(o, 1000, 100);
+      // Far behind AbuseBudget, which also knows which resets are ordinary.
+      nghttp2_option_set_stream_reset_rate_limit(o, 10'000, 1000);
       // A head of our own limits fits with room for what the proxy adds.
       nghttp2_option_set_max_send_header_block_length(o, 1024 * 1024);
       for (int type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; ++type) {
@@ -189,6 +189,7 @@ nghttp2_data_provider H2Session::body_of(H2Stream& s) {
 H2Session::H2Session(CodecHost& host, const CodecLimits& limits, bool server, Millis (*now)(void*), void* now_arg)
     : host_(host),
       limits_(limits),
+      server_(server),
       peer_fault_(server ? EndCause::bad_request : EndCause::upstream_protocol),
       budget_(limits.h2_error_budget),
       now_(now),
@@ -232,12 +233,17 @@ H2Stream* H2Session::find(int32_t id) const {
 }
 
 void H2Session::adopt(H2Stream& s) {
-  streams_.push_back(s, s.link);
+  streams_.push_back(s);
 }
 
 void H2Session::lose(const End& end) {
   lost_ = true;
   Entry entry(*this);
+  // Nothing will be written any more, so nothing refers to what streams hold.
+  for (H2Stream* s : touched_) s->touched = false;
+  for (H2Stream* s : news_) s->has_news = false;
+  touched_.clear();
+  news_.clear();
   ended_ = true;
   broken_end_ = end;
 }
@@ -339,7 +345,7 @@ void H2Session::want_flush() {
 void H2Session::drain_session() {
   Entry entry(*this);
   if (ended_ || drain_ == Drain::final) return;
-  if (drain_ == Drain::none && peer_fault_ == EndCause::bad_request && settings_seen_) {
+  if (drain_ == Drain::none && server_ && settings_seen_) {
     drain_ = Drain::notice;
     nghttp2_submit_shutdown_notice(ng_);
     nghttp2_submit_ping(ng_, 0, kH2DrainPing);

@@ -20,13 +20,12 @@ class H2Session;
 
 // One exchange on the connection: what waits to be sent and what waits to be taken. Owned by the role's
 // pool, in the session's list while it lives. One thread.
-struct H2Stream {
+struct H2Stream : Link {
   void reset_stream(H2Session& owner);  // as new, keeping small buffers
   bool dead() const { return closed || cut; }
   bool holds() const { return paused || gated; }
   size_t buffered() const { return pending.size() - pending_at + borrowed_size; }
 
-  ListLink<H2Stream> link;
   H2Session* session = nullptr;
   Receiver* receiver = nullptr;  // null: nobody is to be told anything (any more)
   int32_t id = 0;                // 0: not submitted yet (client)
@@ -143,6 +142,7 @@ class H2Session {
 
   CodecHost& host_;
   const CodecLimits limits_;
+  const bool server_;
   const EndCause peer_fault_;  // bad_request or upstream_protocol
   nghttp2_session* ng_ = nullptr;
   AbuseBudget budget_;
@@ -251,7 +251,7 @@ class H2Pool {
   }
   static void give(S* s) {
     std::unique_ptr<S> owned(s);
-    s->link.leave();
+    s->unlink();
     if (!gone_ && pool().free.size() < kKept) pool().free.push_back(std::move(owned));
   }
 

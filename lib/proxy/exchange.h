@@ -14,7 +14,7 @@ namespace cardea::proxy {
 
 // Begins with a request head and ends exactly once in finish(): released by both codecs, reported to the host,
 // deleted at the end of the turn. Nothing else holds it but the worker's list and a pending authorization.
-class Exchange final : public net::Deferred, private cluster::AttemptEvents {
+class Exchange final : public net::Deferred, public Link, private cluster::AttemptEvents {
  public:
   // The receiver is valid until `sender.release()`; the exchange may be over when this returns.
   static http::RequestReceiver* begin(Session& session, http::RequestPtr head, http::ResponseSender& sender);
@@ -57,8 +57,6 @@ class Exchange final : public net::Deferred, private cluster::AttemptEvents {
   // Exchanges come and go with every request: their memory stays with the thread.
   static void* operator new(size_t size);
   static void operator delete(void* p);
-
-  ListLink<Exchange> link;  // in the worker
 
  private:
   Exchange(Session& session, http::RequestPtr head, http::ResponseSender& sender);

@@ -30,12 +30,27 @@ class Session::Sniffer final : public http::ServerCodec {
  public:
   explicit Sniffer(Session& session) : session_(session) {}
   void receive(Bytes bytes) override {
-    first_.append(bytes);
-    const size_t n = std::min(first_.size(), kSniff);
-    const bool may_be_h2 = kH2Preface.substr(0, n) == Bytes(first_).substr(0, n);
-    if (may_be_h2 && n < kSniff) return;
-    std::string first = std::move(first_);  // this codec ends inside the next call
-    session_.sniffed(may_be_h2, first);
+    if (!first_.empty()) {
+      first_.append(bytes);
+      bytes = first_;
+    }
+    const size_t n = std::min(bytes.size(), kSniff);
+    const bool may_be_h2 = kH2Preface.substr(0, n) == bytes.substr(0, n);
+    if (may_be_h2 && n < kSniff) {
+      if (first_.empty()) first_ = bytes;
+      return;
+    }
+    // This codec ends inside the next call; what it received must last until the end of the turn.
+    struct Kept final : net::Deferred {
+      std::string bytes;
+    };
+    if (!first_.empty()) {
+      auto kept = std::make_unique<Kept>();
+      kept->bytes = std::move(first_);
+      bytes = kept->bytes;
+      session_.worker_.loop().defer_delete(std::move(kept));
+    }
+    session_.sniffed(may_be_h2, bytes);
   }
   void receive_eof() override { session_.request_close({EndCause::downstream_closed, "before_request"}); }
   void connection_lost(const End&) override {}

@@ -16,7 +16,7 @@ class Exchange;
 class Worker;
 
 // Owned by its worker's list; deletes itself through the loop when its wire has closed.
-class Session final : public net::Deferred, public wire::Wire::Owner, public http::ServerHost {
+class Session final : public net::Deferred, public Link, public wire::Wire::Owner, public http::ServerHost {
  public:
   // `listener` is copied where it is needed after the call. `preread`: bytes taken from the socket before.
   Session(Worker& worker, const config::Listener& listener, std::unique_ptr<net::Stream> stream);
@@ -37,8 +37,6 @@ class Session final : public net::Deferred, public wire::Wire::Owner, public htt
   void close(const http::End& end);   // now
   void exchange_began() { ++exchanges_; }
   void exchange_ended();
-
-  ListLink<Session> link;             // in the worker
 
  private:
   // wire::Wire::Owner

@@ -204,13 +204,13 @@ Result<void> Worker::adopt_fd(int fd, size_t listener, Bytes preread) {
 void Worker::session_began(Session& session) {
   add(counters_.downstream_connections_total);
   add(counters_.downstream_connections_active);
-  sessions_.push_back(session, session.link);
+  sessions_.push_back(session);
   ++session_count_;
 }
 
 void Worker::session_ended(Session& session) {
   sub(counters_.downstream_connections_active);
-  session.link.leave();
+  session.unlink();
   --session_count_;
   proxy_->release_connection();
   check_drained();
@@ -219,10 +219,10 @@ void Worker::session_ended(Session& session) {
 void Worker::exchange_began(Exchange& exchange) {
   add(counters_.requests_total);
   add(counters_.requests_active);
-  exchanges_.push_back(exchange, exchange.link);
+  exchanges_.push_back(exchange);
 }
 
-void Worker::exchange_ended(Exchange& exchange) { exchange.link.leave(); }
+void Worker::exchange_ended(Exchange& exchange) { exchange.unlink(); }
 
 bool Worker::complete(uint64_t token, bool allow, Bytes identity) {
   if (!tokens_.answer(token)) return false;
