@@ -1,6 +1,7 @@
 // CaresResolver: names to addresses through c-ares, on the loop's own descriptors and timer.
 #include <ares.h>
 #include <errno.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,6 +22,16 @@ constexpr size_t kMaxName = 253;
 
 class CaresResolver;
 class Lookup;
+
+// "localhost" and everything below it never go to a DNS server (RFC 6761 6.3).
+bool is_local_name(Bytes name) {
+  constexpr Bytes kLocal = "localhost";
+  if (!name.empty() && name.back() == '.') name.remove_suffix(1);
+  if (name.size() < kLocal.size()) return false;
+  const Bytes end = name.substr(name.size() - kLocal.size());
+  return strncasecmp(end.data(), kLocal.data(), kLocal.size()) == 0 &&
+         (end.size() == name.size() || name[name.size() - end.size() - 1] == '.');
+}
 
 // Our own socket calls for c-ares: its own would let a DNS server over TCP raise SIGPIPE in the host.
 const ares_socket_functions kSocketFunctions = {
@@ -58,7 +69,8 @@ class Channel final : public Deferred {
     dying_ = true;
     if (ares_ != nullptr) ares_destroy(ares_);
   }
-  Result<void> open(const ResolverOptions& options, bool tcp, const std::vector<Address>& servers);
+  // `lookups`: "f" for the hosts file, "b" for DNS, in order.
+  Result<void> open(const ResolverOptions& options, const char* lookups, bool tcp, const std::vector<Address>& servers);
   void ask(const std::string& name, int family, Lookup& lookup);
   int asked() const { return asked_; }
   size_t waiting() const { return waiting_; }
@@ -112,6 +124,7 @@ class Lookup final : public Resolving {
  private:
   void ask(int family);
   void take(const ares_addrinfo& found);
+  void take_loopback();
   void deliver();
 
   CaresResolver* resolver_;
@@ -122,7 +135,7 @@ class Lookup final : public Resolving {
   Query* query_ = nullptr;  // while c-ares works on it
   Resolved result_;
   int status_ = ARES_SUCCESS;
-  const char* text_ = nullptr;  // instead of c-ares' words
+  const char* text_ = nullptr;       // instead of c-ares' words
   int first_status_ = ARES_SUCCESS;  // of the preferred family
   bool second_ = false;
 };
@@ -132,6 +145,7 @@ class CaresResolver final : public Resolver {
   CaresResolver(UvLoop& loop, const ResolverOptions& options) : loop_(loop), options_(options) {}
   ~CaresResolver() override {
     channel_.reset();
+    hosts_.reset();
     retired_.clear();
     for (Lookup* lookup : lookups_) lookup->forget_resolver();
   }
@@ -139,7 +153,7 @@ class CaresResolver final : public Resolver {
   std::unique_ptr<Resolving> resolve(const std::string& name, Family family, ResolveEvents& events) override;
 
   const ResolverOptions& options() const { return options_; }
-  Result<Channel*> channel();
+  Result<Channel*> channel(bool local);
   void drop_if_idle(Channel& channel);
   void forget(Lookup& lookup) { lookups_.erase(&lookup); }
 
@@ -153,6 +167,7 @@ class CaresResolver final : public Resolver {
   std::vector<Address> servers_;
   bool tcp_ = false;
   std::unique_ptr<Channel> channel_;
+  std::unique_ptr<Channel> hosts_;                 // made for the first local name
   std::vector<std::unique_ptr<Channel>> retired_;  // with answers still to come
   std::unordered_set<Lookup*> lookups_;
   struct stat system_ {};  // of the file that names the system's servers, when the channel was made
@@ -160,13 +175,13 @@ class CaresResolver final : public Resolver {
 
 // --- Channel
 
-Result<void> Channel::open(const ResolverOptions& options, bool tcp, const std::vector<Address>& servers) {
+Result<void> Channel::open(const ResolverOptions& options, const char* lookups, bool tcp,
+                           const std::vector<Address>& servers) {
   ares_options o{};
-  char lookups[] = "fb";  // the hosts file, then DNS
   o.flags = tcp ? ARES_FLAG_USEVC : 0;
   o.timeout = int(std::clamp<Millis>(options.query_timeout, 1, 600000));
   o.tries = std::clamp(options.tries, 1, 16);
-  o.lookups = lookups;
+  o.lookups = const_cast<char*>(lookups);  // copied
   o.sock_state_cb = [](void* arg, ares_socket_t fd, int readable, int writable) {
     static_cast<Channel*>(arg)->on_socket(fd, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0));
   };
@@ -275,7 +290,7 @@ void Lookup::start() {
 }
 
 void Lookup::ask(int family) {
-  auto channel = resolver_->channel();
+  auto channel = resolver_->channel(is_local_name(name_));
   if (!channel) return fail(ARES_ENOMEM);
   (*channel)->ask(name_, family, *this);
 }
@@ -309,7 +324,14 @@ bool is_absence(int status) {
 // Answers of a server, as opposed to silence: worth asking it for the other family.
 bool was_answered(int status) {
   return is_absence(status) || status == ARES_EFORMERR || status == ARES_ESERVFAIL || status == ARES_ENOTIMP ||
-         status == ARES_EREFUSED || status == ARES_EBADRESP;
+         status == ARES_EREFUSED || status == ARES_EBADRESP ||
+         status == ARES_ECONNREFUSED;  // also what c-ares makes of SERVFAIL from every server
+}
+
+void Lookup::take_loopback() {
+  if (family_ != Family::v6_only) result_.addresses.push_back(*Address::ip("127.0.0.1", 0));
+  if (family_ == Family::v6_only || family_ == Family::all) result_.addresses.push_back(*Address::ip("::1", 0));
+  status_ = ARES_SUCCESS;
 }
 
 // The events may delete this object.
@@ -320,6 +342,10 @@ void Lookup::deliver() {
     second_ = true;
     first_status_ = status_;
     return ask(family_ == Family::automatic ? AF_INET : AF_INET6);
+  }
+  if (was_answered(status_) && is_local_name(name_)) {
+    take_loopback();
+    return events_.on_resolved(std::move(result_));
   }
   // A name is absent only when both families say so; a server's failure must not look like absence.
   const int status = second_ && is_absence(status_) ? first_status_ : status_;
@@ -378,15 +404,24 @@ Result<void> CaresResolver::renew() {
   auto fresh = std::make_unique<Channel>(loop_, *this);
   struct stat system {};
   stat("/etc/resolv.conf", &system);
-  if (auto opened = fresh->open(options_, tcp_, servers_); !opened) return opened;
+  if (auto opened = fresh->open(options_, "fb", tcp_, servers_); !opened) return opened;
   system_ = system;
   if (channel_ != nullptr && channel_->waiting() > 0) retired_.push_back(std::move(channel_));
   channel_ = std::move(fresh);
   return {};
 }
 
-// New sockets, with new source ports, after udp_max_queries questions.
-Result<Channel*> CaresResolver::channel() {
+// New sockets, with new source ports, after udp_max_queries questions. For local names, a channel that has
+// only the hosts file.
+Result<Channel*> CaresResolver::channel(bool local) {
+  if (local) {
+    if (hosts_ == nullptr) {
+      auto hosts = std::make_unique<Channel>(loop_, *this);
+      if (auto opened = hosts->open(options_, "f", false, {}); !opened) return opened.error();
+      hosts_ = std::move(hosts);
+    }
+    return hosts_.get();
+  }
   const bool worn = !tcp_ && options_.udp_max_queries > 0 && channel_->asked() >= options_.udp_max_queries;
   if (worn || system_changed()) {
     // The old channel goes on serving if a new one cannot be had.

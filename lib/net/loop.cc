@@ -33,7 +33,9 @@ Flushable::~Flushable() {
   (flush_next_ != nullptr ? flush_next_->flush_prev_ : flush_loop_->flush_tail_) = flush_prev_;
 }
 
-Loop::Loop(Clock& clock) : clock_(clock), now_(clock.monotonic_ms()), read_buffer_(new char[kReadBuffer]) {}
+Loop::Loop(Clock& clock) : clock_(clock), now_(clock.monotonic_ms()), read_buffer_(new char[kReadBuffer]) {
+  wheel_.advance(now_, [](Timer&) {});  // it begins at 0
+}
 
 Loop::~Loop() {
   shut();
@@ -46,7 +48,10 @@ Loop::~Loop() {
 }
 
 Loop::Turn::Turn(Loop& loop) : loop_(loop) {
-  if (loop_.depth_++ == 0) loop_.update_time();
+  static thread_local uint64_t turns = 0;
+  if (loop_.depth_++ > 0) return;
+  loop_.turn_ = ++turns;
+  loop_.update_time();
 }
 
 Loop::Turn::~Turn() {

@@ -159,8 +159,12 @@ class Loop {
   int64_t unix_ms() { return clock_.unix_ms(); }
   void update_time() { now_ = clock_.monotonic_ms(); }
   bool in_turn() const { return depth_ > 0; }
+  uint64_t turn() const { return turn_; }  // counts turns; no two loops of a thread share a number
 
   void flush_later(Flushable& f);  // f.flush() runs before this turn ends
+  // Runs what waits to be flushed now, inside a turn: for those that deliver more than once in a turn from one
+  // buffer, since what was delivered may be borrowed until the next flush.
+  void flush_now() { run_flushes(); }
   void defer_delete(std::unique_ptr<Deferred> object);
   // Runs fn in a later turn of this loop; from any thread. False after close() (fn is dropped).
   bool post(std::function<void()> fn);
@@ -191,6 +195,7 @@ class Loop {
   Clock& clock_;
   Millis now_ = 0;
   int depth_ = 0;
+  uint64_t turn_ = 0;
   bool rearm_wanted_ = false;
   bool running_due_ = false;
   TimerWheel wheel_;
@@ -250,7 +255,7 @@ class Stream : public Deferred {
   // told through on_error in a later turn, never from inside write().
   virtual void write(const Slice* slices, size_t count) = 0;
   virtual size_t queued() const = 0;  // bytes accepted by write() that are not with the kernel yet
-  virtual void shutdown() = 0;        // send FIN (and close_notify) once the queue is empty
+  virtual void shutdown() = 0;        // send FIN (and close_notify) once the queue is empty; ends writing
   // TCP RST instead of FIN when the stream is deleted next.
   virtual void set_reset_on_close() = 0;
   virtual const Address& peer() const = 0;
@@ -319,7 +324,9 @@ struct ResolverOptions {
 };
 class Resolver : public Deferred {
  public:
-  // /etc/hosts first, then DNS. Literal addresses are the caller's business.
+  // /etc/hosts first, then DNS; localhost and what is below it never go to DNS. Literal addresses are the
+  // caller's business. The events come in a later turn, never from inside the call. Deleting the resolver
+  // fails its lookups, in a later turn too.
   virtual std::unique_ptr<Resolving> resolve(const std::string& name, Family family, ResolveEvents& events) = 0;
 };
 

@@ -62,10 +62,6 @@ Result<void> UvLoop::open() {
   uv_unref(reinterpret_cast<uv_handle_t*>(&h.timer));
   h.own_handles = 2;
   h.open = true;
-  {
-    std::lock_guard<std::mutex> lock(h.wake_mutex);
-    h.wakeable = true;
-  }
   if (h.own) {
     // A private loop is alive until it is closed: libuv answers "poll without waiting" for a dead one.
     // One pass makes the backend's descriptor watch the wake-up handle.
@@ -73,6 +69,11 @@ Result<void> UvLoop::open() {
   } else {
     uv_unref(reinterpret_cast<uv_handle_t*>(&h.async));
   }
+  {
+    std::lock_guard<std::mutex> lock(h.wake_mutex);
+    h.wakeable = true;
+  }
+  wake();  // for what was posted before
   update_time();
   rearm();
   return {};

@@ -58,6 +58,8 @@ void Exchange::reply(const End& end, Bytes body) {
     return send_answer(end, std::move(head), body);
   }
   head->fields.add(FieldId::cache_control, "no-store");
+  // What such a client sends next cannot be trusted to be a request, or to come.
+  head->close = end.cause == EndCause::bad_request || end.cause == EndCause::client_timeout;
   if (is_grpc(*head_)) {  // trailers-only: the status is in the head, gRPC over HTTP/2 "Responses"
     head->status = 200;
     head->fields.add(FieldId::content_type, "application/grpc");

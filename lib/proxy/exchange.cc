@@ -362,7 +362,7 @@ void Exchange::finish(const End& end) {
   count_outcome(worker_.counters(), *this);
   worker_.proxy().hooks().on_request_end(*this);
   worker_.exchange_ended(*this);
-  session_.exchange_ended();
+  session_.exchange_ended(request_complete_);
   loop().defer_delete(std::unique_ptr<net::Deferred>(this));
 }
 

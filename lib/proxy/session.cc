@@ -130,7 +130,7 @@ void Session::sniffed(bool h2, Bytes first_bytes) {
 // ---- requests -------------------------------------------------------------------------------------
 
 http::RequestReceiver* Session::on_request(http::RequestPtr head, http::ResponseSender& sender) {
-  idle_since_ = 0;
+  idle_since_ = unread_since_ = 0;
   first_head_since_ = 0;
   if (!peer_ip_known_) {  // not before: a PROXY header may have named another peer
     peer_ip_known_ = true;
@@ -164,11 +164,18 @@ void Session::on_bad_request(const End& end, http::ResponseSender& sender) {
 }
 
 void Session::on_idle() {
+  unread_since_ = 0;
   idle_since_ = progress_at_ = worker_.loop().now();
   progress_bytes_ = wire_->bytes_written();
 }
 
-void Session::exchange_ended() { --exchanges_; }
+void Session::exchange_ended(bool request_complete) {
+  --exchanges_;
+  if (request_complete) return;
+  // The codec may read the rest of the request to save the connection, but not for ever.
+  unread_since_ = worker_.loop().now();
+  arm_clock();
+}
 
 // ---- clocks ---------------------------------------------------------------------------------------
 
@@ -190,6 +197,7 @@ void Session::arm_clock() {
   consider(handshake_since_, s.tls_handshake_timeout);
   consider(head_since_, s.request_headers_timeout);
   consider(first_head_since_, s.request_headers_timeout);
+  consider(unread_since_, s.request_headers_timeout);
   consider(idle_since_, s.timeout_idle);
   consider(draining_ ? 0 : opened_at_, s.max_connection_duration);
   if (!idle_since_ && !handshake_since_) consider(worker_.loop().now(), s.timeout_idle);
@@ -211,6 +219,12 @@ void Session::on_clock() {
     if (!codec_) return close(late);
     codec_->expire_head(late);
     return arm_clock();
+  }
+  if (due(unread_since_, s.request_headers_timeout)) {
+    unread_since_ = 0;
+    if (exchanges_ == 0 && codec_ && codec_->protocol() != http::Protocol::http2) {
+      return close({EndCause::client_timeout, "unread_body"});
+    }
   }
   if (!draining_ && due(opened_at_, s.max_connection_duration)) drain();
   if (codec_ && exchanges_ == 0 && codec_->active() == 0 && due(idle_since_, s.timeout_idle)) {

@@ -36,7 +36,7 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void drain();                       // finish what runs, take nothing new
   void close(const http::End& end);   // now
   void exchange_began() { ++exchanges_; }
-  void exchange_ended();
+  void exchange_ended(bool request_complete);
 
  private:
   // wire::Wire::Owner
@@ -68,7 +68,7 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void* host_pointer_ = nullptr;
   size_t exchanges_ = 0;
   // Points in time of Loop::now(); 0: not running.
-  Millis opened_at_, handshake_since_ = 0, first_head_since_ = 0, head_since_ = 0, idle_since_ = 0, progress_at_ = 0;
+  Millis opened_at_, handshake_since_ = 0, first_head_since_ = 0, head_since_ = 0, unread_since_ = 0, idle_since_ = 0, progress_at_ = 0;
   uint64_t progress_bytes_ = 0;
   net::Timer clock_;
   http::ResponsePtr refusal_;             // the answer to a bad request, while its text may be borrowed

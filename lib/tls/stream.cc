@@ -30,6 +30,7 @@ struct Scratch {
   std::unique_ptr<Scratch> next;
 };
 thread_local std::unique_ptr<Scratch> spare_scratch;
+thread_local uint64_t delivered_in_turn = 0;  // the turn in which `plain` was last handed out
 
 std::unique_ptr<Scratch> take_scratch() {
   if (!spare_scratch) spare_scratch.reset(new Scratch);  // not make_unique: that would clear 210 KiB
@@ -310,6 +311,9 @@ void TlsStream::opened() {
 void TlsStream::pump() {
   pumping_ = true;
   while (may_deliver() && !eof_told_) {
+    // What this thread delivered before from the same buffer may still be borrowed in this turn.
+    if (delivered_in_turn == link_.loop.turn()) link_.loop.flush_now();
+    if (!may_deliver() || eof_told_) break;
     size_t n = 0;
     Step step = decrypt(scratch_->plain, std::min(max_bytes_, sizeof scratch_->plain), n);
     // Whatever OpenSSL answered (KeyUpdate, alert) leaves before the owner's own output.
@@ -319,7 +323,10 @@ void TlsStream::pump() {
       error = link_.flooded ? StreamError{StreamError::tls_protocol, SSL_R_TOO_MANY_KEY_UPDATES,
                                           "the peer sends handshake messages without end"}
                             : openssl_error(StreamError::tls_protocol, "TLS failed");
-    if (n > 0) events_->on_data(scratch_->plain, n);
+    if (n > 0) {
+      delivered_in_turn = link_.loop.turn();
+      events_->on_data(scratch_->plain, n);
+    }
     if (step == Step::more) continue;
     if (step == Step::broken) {
       fail(std::move(error));
