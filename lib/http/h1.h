@@ -122,8 +122,13 @@ struct FirstLine {
   uint16_t status = 0;  // responses
 };
 // Gives a whole head to llhttp and its fields to `sink`. Accepts it only if llhttp read the first line as we did and
-// found a field on each of the `field_lines` lines.
-Fault parse_head(Bytes bytes, size_t first_line, uint32_t field_lines, const FirstLine& expected, FieldSink& sink);
+// found a field on each of the `field_lines` lines. What llhttp itself refuses is the fault kSyntax.
+inline constexpr char kSyntax[] = "syntax";
+Fault parse_head(Bytes bytes, uint32_t field_lines, const FirstLine& expected, FieldSink& sink);
+
+// The rule that the field lines of such a head break, if it can be told line by line: llhttp's own words are neither
+// stable nor fine enough. `sink` is a fresh one.
+Fault diagnose(Bytes fields, FieldSink& sink);
 
 // "name: value" without its CRLF; the value comes without the white space around it.
 Fault split_field(Bytes line, Bytes& name, Bytes& value);

@@ -57,7 +57,8 @@ class Client final : public ClientCodec, private RequestSender {
   void settle();
   void ask_flush();
   void close(const End& end);
-  size_t backlog() const { return queue_.size() + early_.size() + in_stream_; }
+  size_t unsent() const { return queue_.size() + in_stream_; }
+  size_t backlog() const { return unsent() + early_.size(); }
   bool sending_over() const { return out_ == Out::done; }
   bool cut_is_invisible() const { return out_ == Out::tunnel; }
 
@@ -169,7 +170,7 @@ void Client::on_head_complete() {
 void Client::on_final_head(ResponsePtr head, const Facts& facts) {
   keep_alive_ = facts.keep_alive && !facts.until_close && !facts.tunnel;
   // RFC 9112 9.3: an answer that came before its request was complete leaves the rest of it in between.
-  if (!keep_alive_ || (out_ != Out::done && out_ != Out::tunnel_wait) || backlog() > 0) reusable_ = false;
+  if (!keep_alive_ || (out_ != Out::done && out_ != Out::tunnel_wait) || unsent() > 0) reusable_ = false;
   const bool has_body = head->has_body;
   if (facts.tunnel) {
     in_ = In::tunnel;
@@ -447,6 +448,7 @@ void Client::produce(Output& out, size_t room) {
 }
 
 void Client::produced(size_t queued_in_stream) {
+  flush_asked_ = false;
   queue_.produced();
   in_stream_ = queued_in_stream;
   tell_pressure();

@@ -458,8 +458,16 @@ Fault read_request(Bytes bytes, size_t first_line, uint32_t field_lines, const C
   if (Fault fault = read_request_line(bytes.substr(0, first_line), head, expected.target)) return fault;
   expected.minor = head.protocol == Protocol::http10 ? 0 : 1;
   RequestReader reader(head, limits);
-  if (Fault fault = parse_head(bytes, first_line, field_lines, expected, reader)) return fault;
-  return reader.finish(facts);
+  Fault fault = parse_head(bytes, field_lines, expected, reader);
+  if (!fault) return reader.finish(facts);
+  if (fault.rule != kSyntax) return fault;
+  const RequestPtr again = make_request();
+  again->protocol = head.protocol;
+  again->authority = head.authority;
+  RequestReader fresh(*again, limits);
+  fault = diagnose(bytes.substr(first_line + 2), fresh);
+  if (!fault) fault = fresh.finish(facts);
+  return fault ? fault : Fault{kSyntax};
 }
 
 Fault check_request_line(Bytes line) {
@@ -481,8 +489,16 @@ Fault read_response(Bytes bytes, size_t first_line, uint32_t field_lines, Method
   expected.minor = head.protocol == Protocol::http10 ? 0 : 1;
   expected.status = head.status;
   ResponseReader reader(head);
-  if (Fault fault = parse_head(bytes, first_line, field_lines, expected, reader)) return fault;
-  return reader.finish(method, upgrade, facts);
+  Fault fault = parse_head(bytes, field_lines, expected, reader);
+  if (!fault) return reader.finish(method, upgrade, facts);
+  if (fault.rule != kSyntax) return fault;
+  const ResponsePtr again = make_response();
+  again->protocol = head.protocol;
+  again->status = head.status;
+  ResponseReader fresh(*again);
+  fault = diagnose(bytes.substr(first_line + 2), fresh);
+  if (!fault) fault = fresh.finish(method, upgrade, facts);
+  return fault ? fault : Fault{kSyntax};
 }
 
 }  // namespace cardea::http::h1

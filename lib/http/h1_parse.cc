@@ -69,18 +69,6 @@ constexpr llhttp_settings_t make_settings() {
 }
 constexpr llhttp_settings_t kSettings = make_settings();
 
-// Finds the rule that a refused head breaks: the parser's own words are neither stable nor fine enough.
-Fault diagnose(Bytes fields, FieldSink& sink) {
-  while (!fields.empty() && fields != "\r\n") {
-    const size_t end = fields.find("\r\n");
-    Bytes name, value;
-    if (Fault fault = split_field(fields.substr(0, end), name, value)) return fault;
-    if (!sink.take(name, value)) return sink.fault();
-    fields.remove_prefix(end + 2);
-  }
-  return {"syntax", 400};
-}
-
 }  // namespace
 
 bool is_ows(char c) {
@@ -104,7 +92,18 @@ Fault split_field(Bytes line, Bytes& name, Bytes& value) {
   return {};
 }
 
-Fault parse_head(Bytes bytes, size_t first_line, uint32_t field_lines, const FirstLine& expected, FieldSink& sink) {
+Fault diagnose(Bytes fields, FieldSink& sink) {
+  while (!fields.empty() && fields != "\r\n") {
+    const size_t end = fields.find("\r\n");
+    Bytes name, value;
+    if (Fault fault = split_field(fields.substr(0, end), name, value)) return fault;
+    if (!sink.take(name, value)) return sink.fault();
+    fields.remove_prefix(end + 2);
+  }
+  return {};
+}
+
+Fault parse_head(Bytes bytes, uint32_t field_lines, const FirstLine& expected, FieldSink& sink) {
   llhttp_t parser;
   llhttp_init(&parser, expected.request ? HTTP_REQUEST : HTTP_RESPONSE, &kSettings);
   Run run{sink};
@@ -112,7 +111,7 @@ Fault parse_head(Bytes bytes, size_t first_line, uint32_t field_lines, const Fir
   const llhttp_errno_t error = llhttp_execute(&parser, bytes.data(), bytes.size());
   if (sink.fault()) return sink.fault();
   if (error != HPE_OK && error != HPE_PAUSED_UPGRADE && error != HPE_PAUSED) {
-    return diagnose(bytes.substr(first_line + 2), sink);
+    return {kSyntax};
   }
   const bool same_line = parser.http_major == 1 && parser.http_minor == expected.minor &&
                          (expected.request ? run.target == expected.target : parser.status_code == expected.status);

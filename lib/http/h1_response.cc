@@ -43,7 +43,8 @@ void Server::send_head(const ResponseHead& head) {
       lines.framing = http10_ ? Framing::until_close : Framing::chunked;
     }
     // While the client keeps its body back, nobody can tell whether its next byte is a body or a request.
-    if (head.close || draining_ || eof_ || in_ == In::closed || expect_ || lines.framing == Framing::until_close) {
+    if (head.close || draining_ || (eof_ && !held_) || in_ == In::closed || expect_ ||
+        lines.framing == Framing::until_close) {
       close_after_ = true;
     }
     lines.close = close_after_;

@@ -91,7 +91,7 @@ void Server::begin_exchange(RequestPtr head, const Facts& facts) {
   method_ = head->method;
   http10_ = head->protocol == Protocol::http10;
   expect_ = head->expect_continue;
-  close_after_ = !facts.keep_alive || draining_ || eof_;
+  close_after_ = !facts.keep_alive || draining_;
   // A token too long to be remembered is not one that anybody speaks.
   if (head->upgrade.size() > sizeof upgrade_) return reject({"upgrade_token_too_long"});
   upgrade_size_ = uint8_t(head->upgrade.copy(upgrade_, sizeof upgrade_));
@@ -288,6 +288,7 @@ void Server::produce(Output& out, size_t room) {
 }
 
 void Server::produced(size_t queued_in_stream) {
+  flush_asked_ = false;
   queue_.produced();
   in_stream_ = queued_in_stream;
   tell_pressure();

@@ -89,6 +89,7 @@ RequestSender& H2Client::start(ResponseReceiver& receiver) {
   s->receiver = s->response = &receiver;
   s->head.reset();
   s->informational = 0;
+  s->counted = true;
   ++active_;
   told_capacity_ = capacity();
   adopt(*s);
@@ -189,7 +190,6 @@ uint32_t H2Client::reset_code(const H2Stream&, EndCause why) const {
 
 void H2Client::recycle(H2Stream& base) {
   auto& s = static_cast<ClientStream&>(base);
-  --active_;
   s.head.reset();
   Pool::give(&s);
 }

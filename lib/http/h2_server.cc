@@ -17,8 +17,7 @@ struct ServerStream final : H2Sender<ResponseSender> {
   uint32_t cookies = 0;  // crumbs
   uint32_t expects = 0;
   bool expects_continue = false;
-  bool delivered = false;  // counts as an exchange
-  End bad;                 // the first rule that the request breaks
+  End bad;  // the first rule that the request breaks
 };
 
 using Pool = H2Pool<ServerStream>;
@@ -88,7 +87,7 @@ H2Stream* H2Server::open_stream(int32_t id) {
   s->request = make_request();
   s->host = {};
   s->cookies = s->expects = 0;
-  s->expects_continue = s->delivered = false;
+  s->expects_continue = false;
   s->bad = {};
   // Streams of one urgency share the connection until their client says otherwise (RFC 9218).
   nghttp2_extpri priority{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
@@ -162,7 +161,7 @@ void H2Server::head_complete(H2Stream& base, bool end_stream) {
   s.in_head = false;
   s.in_trailers = true;
   s.remote_ended = end_stream;
-  s.delivered = true;
+  s.counted = true;
   --opening_;
   ++active_;
   idle_ = false;
@@ -357,7 +356,6 @@ uint32_t H2Server::reset_code(const H2Stream& s, EndCause why) const {
 
 void H2Server::recycle(H2Stream& base) {
   auto& s = static_cast<ServerStream&>(base);
-  if (s.delivered) --active_;
   s.request.reset();
   Pool::give(&s);
 }

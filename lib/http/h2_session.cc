@@ -85,7 +85,7 @@ void H2Stream::reset_stream(H2Session& owner) {
   head_sent = head_out = end_queued = end_sent = deferred = blocked = false;
   in_head = in_trailers = over_limit = malformed = paused = gated = false;
   remote_ended = end_told = peer_reset = cut = closed = released = false;
-  touched = has_news = buried = false;
+  touched = has_news = counted = buried = false;
 }
 
 // ---- nghttp2's callbacks ---------------------------------------------------------------------------
@@ -285,6 +285,7 @@ void H2Session::fail_all(const End& end) {
 void H2Session::bury(H2Stream& s) {
   if (s.buried) return;
   s.buried = true;
+  if (s.counted) --active_;
   graves_.push_back(&s);
 }
 

@@ -65,6 +65,7 @@ struct H2Stream : Link {
   bool released = false;
   bool touched = false;   // in session->touched_: Output or this turn may refer to its bytes
   bool has_news = false;  // in session->news_
+  bool counted = false;   // in active()
   bool buried = false;
 
  protected:
