@@ -1,6 +1,8 @@
 // Header fields: the names that Cardea knows, lookup, and the rules that hold for every HTTP version.
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
 #include "http/http.h"
 
@@ -61,6 +63,60 @@ char lower(char c) {
 constexpr size_t kLongest = 20;
 constexpr size_t kPerSlot = 4;
 
+// A name as three words that overlap: its first bytes, the next, its last. Letters have their case bit in `fold`, so a
+// word of any spelling compares equal exactly when the name is the same but for case.
+struct Words {
+  uint64_t word[3] = {}, fold[3] = {};
+};
+constexpr size_t word_size(size_t length) {
+  return length >= 8 ? 8 : length >= 4 ? 4 : length >= 2 ? 2 : 1;
+}
+constexpr size_t word_start(size_t length, size_t i) {
+  const size_t size = word_size(length);
+  return i == 0 ? 0 : i == 1 && length >= 2 * size ? size : length - size;
+}
+constexpr Words make_words(Bytes name) {
+  Words w;
+  for (size_t i = 0; i < 3; ++i) {
+    for (size_t k = 0; k < word_size(name.size()); ++k) {
+      const char c = name[word_start(name.size(), i) + k];
+      w.word[i] |= uint64_t(uint8_t(c)) << (8 * k);
+      if (c >= 'a' && c <= 'z') w.fold[i] |= uint64_t(0x20) << (8 * k);
+    }
+  }
+  return w;
+}
+constexpr std::array<Words, kIds> make_all_words() {
+  std::array<Words, kIds> all{};
+  for (size_t i = 1; i < kIds; ++i) all[i] = make_words(kNames[i]);
+  return all;
+}
+constexpr std::array<Words, kIds> kWords = make_all_words();
+
+uint64_t load_word(const char* p, size_t size) {
+  uint64_t w = 0;
+  if (std::endian::native != std::endian::little) {
+    for (size_t k = 0; k < size; ++k) w |= uint64_t(uint8_t(p[k])) << (8 * k);
+    return w;
+  }
+  // Sizes that the compiler knows become one load each.
+  switch (size) {
+    case 8:
+      memcpy(&w, p, 8);
+      break;
+    case 4:
+      memcpy(&w, p, 4);
+      break;
+    case 2:
+      memcpy(&w, p, 2);
+      break;
+    default:
+      memcpy(&w, p, 1);
+      break;
+  }
+  return w;
+}
+
 // Candidates by length and first letter: at most a few names share both, so most lookups compare once or never.
 struct Slot {
   uint8_t ids[kPerSlot] = {};
@@ -108,9 +164,18 @@ bool starts_no_case(Bytes s, Bytes prefix) {
 FieldId field_id(Bytes name) {
   if (name.empty() || name.size() >= kLongest) return FieldId::other;
   const Slot& slot = kSlots[slot_of(name.size(), name[0])];
+  if (slot.ids[0] == 0) return FieldId::other;
+  const size_t size = word_size(name.size());
+  const uint64_t first = load_word(name.data(), size);
+  const uint64_t middle = load_word(name.data() + word_start(name.size(), 1), size);
+  const uint64_t last = load_word(name.data() + word_start(name.size(), 2), size);
   for (uint8_t id : slot.ids) {
     if (id == 0) break;
-    if (equal_no_case(name, kNames[id])) return FieldId(id);
+    const Words& w = kWords[id];
+    if ((((first | w.fold[0]) ^ w.word[0]) | ((middle | w.fold[1]) ^ w.word[1]) | ((last | w.fold[2]) ^ w.word[2])) ==
+        0) {
+      return FieldId(id);
+    }
   }
   return FieldId::other;
 }

@@ -56,7 +56,11 @@ constexpr size_t kMaxConnectionTokens = 32;
 struct Connection {
   bool close = false, keep_alive = false, upgrade = false;
   size_t tokens = 0, nominations = 0;
-  Bytes nominated[kMaxConnectionTokens];
+  // Not initialised: half a kilobyte that most messages never look at.
+  struct Token {
+    const char* begin;
+    size_t size;
+  } nominated[kMaxConnectionTokens];
 
   Fault read(Bytes list) {
     while (!list.empty()) {
@@ -73,7 +77,7 @@ struct Connection {
       } else if (equal_no_case(token, "upgrade")) {
         upgrade = true;
       } else {
-        nominated[nominations++] = token;
+        nominated[nominations++] = {token.data(), token.size()};
       }
     }
     return {};
@@ -81,9 +85,10 @@ struct Connection {
   // Takes the nominated fields out. Host and framing are values by now; who nominates them is up to no good.
   Fault apply(Fields& fields) const {
     for (size_t i = 0; i < nominations; ++i) {
-      const FieldId id = field_id(nominated[i]);
+      const Bytes name(nominated[i].begin, nominated[i].size);
+      const FieldId id = field_id(name);
       if (id == FieldId::host || id == FieldId::content_length) return {"nominated_essential"};
-      fields.remove(nominated[i]);
+      fields.remove(name);
     }
     return {};
   }

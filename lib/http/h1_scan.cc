@@ -19,16 +19,28 @@ bool is_control(char c) {
   return uint8_t(c) < 0x20 || c == 0x7f;
 }
 
+#ifdef __SSE2__
+// One bit for each of the 16 bytes at `p`.
+unsigned control_mask(const char* p) {
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1f)), v);
+  return unsigned(_mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)))));
+}
+#endif
+
 }  // namespace
 
 const char* find_control(const char* p, const char* end) {
 #ifdef __SSE2__
-  const __m128i last_control = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
-  for (; end - p >= 16; p += 16) {
-    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    const __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, last_control), v), _mm_cmpeq_epi8(v, del));
-    const int mask = _mm_movemask_epi8(hit);
-    if (mask) return p + __builtin_ctz(unsigned(mask));
+  if (end - p >= 16) {
+    const char* const last = end - 16;
+    for (;; p += 16) {
+      // The last step goes back so as to end with the bytes; what it sees again is known to be harmless.
+      if (p > last) p = last;
+      const unsigned hits = control_mask(p);
+      if (hits) return p + __builtin_ctz(hits);
+      if (p == last) return end;
+    }
   }
 #else
   constexpr uint64_t kOnes = 0x0101010101010101u, kHigh = 0x8080808080808080u;

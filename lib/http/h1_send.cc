@@ -8,14 +8,27 @@
 namespace cardea::http::h1 {
 namespace {
 
-// Room behind what is written, so that short strings may be copied in whole words.
-constexpr size_t kSlack = 16;
 constexpr size_t kMaxDigits = 20;
 constexpr size_t kOldBlock = 4096;  // least size of a block that keeps bytes for a later turn
 
-char* put(char* p, Bytes s) {
-  if (!s.empty()) memcpy(p, s.data(), s.size());
-  return p + s.size();
+// Most pieces of a head are short: two overlapping words are cheaper than a call.
+inline char* put(char* p, Bytes s) {
+  const size_t n = s.size();
+  const char* const from = s.data();
+  if (n > 16) {
+    memcpy(p, from, n);
+  } else if (n >= 8) {
+    memcpy(p, from, 8);
+    memcpy(p + n - 8, from + n - 8, 8);
+  } else if (n >= 4) {
+    memcpy(p, from, 4);
+    memcpy(p + n - 4, from + n - 4, 4);
+  } else if (n > 0) {
+    p[0] = from[0];
+    p[n / 2] = from[n / 2];
+    p[n - 1] = from[n - 1];
+  }
+  return p + n;
 }
 
 char* put_number(char* p, uint64_t n) {
@@ -51,15 +64,12 @@ constexpr std::array<bool, size_t(FieldId::count_)> make_own(bool request) {
 constexpr auto kOwnInResponse = make_own(false);
 constexpr auto kOwnInRequest = make_own(true);
 
-bool is_name(const char* p, const char* end) {
-  for (const char* q = p; q < end; ++q) {
-    if (uint8_t(*q) <= ' ' || *q == ':' || uint8_t(*q) >= 0x7f) return false;
-  }
-  return p < end;
-}
-
-// True when [p, end) has no control byte but HTAB.
-bool is_text(const char* p, const char* end) {
+// A field that does not fit on one line is left out: whoever made it must not write the next line too. Looks at the
+// field, not at its copy, which would have to wait for its own bytes.
+bool fits_a_line(const Field& f) {
+  if (f.id == FieldId::other && !is_token(f.name)) return false;
+  const char* p = f.value.data();
+  const char* const end = p + f.value.size();
   while ((p = find_control(p, end)) < end) {
     if (*p++ != '\t') return false;
   }
@@ -72,16 +82,12 @@ size_t fields_size(const Fields& fields) {
   return n;
 }
 
-// A field that does not fit on one line is left out: whoever made it must not write the next line too.
 char* put_field(char* p, const Field& f) {
-  char* const start = p;
+  if (!fits_a_line(f)) return p;
   p = put(p, f.name);
-  if (!is_name(start, p)) return start;
   *p++ = ':';
   *p++ = ' ';
-  char* const value = p;
   p = put(p, f.value);
-  if (!is_text(value, p)) return start;
   *p++ = '\r';
   *p++ = '\n';
   return p;
@@ -188,7 +194,7 @@ Bytes reason_phrase(uint16_t status) {
 }
 
 void write_response(SendQueue& queue, uint16_t status, const Fields& fields, const ResponseLines& lines) {
-  constexpr size_t kFixed = 13 + kLongestReason + 2 + 64 + kMaxDigits + 64 + 2 + kSlack;
+  constexpr size_t kFixed = 13 + kLongestReason + 2 + 64 + kMaxDigits + 64 + 2;
   const size_t room = kFixed + lines.upgrade.size() + fields_size(fields);
   char* const start = queue.reserve(room);
   char* p = put(start, "HTTP/1.1 ");
@@ -221,7 +227,7 @@ bool write_request(SendQueue& queue, const RequestHead& head, const RequestLines
   if (!is_token(head.method_name) || !is_word(head.target) || !is_word(head.authority)) return false;
   if (!head.upgrade.empty() && !is_word(head.upgrade)) return false;
 
-  constexpr size_t kFixed = 11 + 8 + 64 + kMaxDigits + 128 + 2 + kSlack;
+  constexpr size_t kFixed = 11 + 8 + 64 + kMaxDigits + 128 + 2;
   const size_t room = kFixed + head.method_name.size() + head.target.size() + head.authority.size() +
                       head.upgrade.size() + fields_size(head.fields);
   char* const start = queue.reserve(room);
@@ -258,7 +264,7 @@ void write_chunk(SendQueue& queue, Bytes borrowed) {
 }
 
 void write_last_chunk(SendQueue& queue, const Fields* trailers) {
-  char* const start = queue.reserve(5 + kSlack + (trailers ? fields_size(*trailers) : 0));
+  char* const start = queue.reserve(5 + (trailers ? fields_size(*trailers) : 0));
   char* p = put(start, "0\r\n");
   if (trailers) {
     for (const Field& f : *trailers) {

@@ -137,6 +137,7 @@ Bytes h2_number(uint64_t value, char (&text)[20]) {
 void H2Session::fill(Output& out, size_t room) {
   Entry entry(*this);
   flush_asked_ = flush_due_ = false;
+  produced_ = true;
   free_lent();
   for (size_t i = 0; i < news_.size(); ++i) {  // may grow
     news_[i]->has_news = false;
@@ -299,6 +300,15 @@ void H2Session::keep_borrowed(H2Stream& s) {
 }
 
 void H2Session::filled(size_t queued) {
+  if (std::exchange(produced_, false)) return settle_output(queued);
+  // Nothing was produced because the stream is full. It flushes again when it has drained, so asking now would only go
+  // round in circles; what comes in later turns must be heard of again, since lent bytes do not outlive their turn.
+  flush_asked_ = true;
+  settle_output(queued);
+  flush_asked_ = false;
+}
+
+void H2Session::settle_output(size_t queued) {
   Entry entry(*this);
   free_lent();
   touching_.swap(touched_);

@@ -130,6 +130,7 @@ class H2Session {
   void fail_stream(H2Stream& s, const End& end, uint32_t code);
   void remote_end(H2Stream& s);
   void tell_end(H2Stream& s);
+  void settle_output(size_t queued);
   void keep_borrowed(H2Stream& s);  // copies what is still borrowed
   void add_news(H2Stream& s);
   bool charge(uint64_t cost, const char* detail);
@@ -210,6 +211,7 @@ class H2Session {
   bool settings_seen_ = false, settings_acked_ = false;
   bool unclaimed_head_ = false;  // HEADERS that opened or continued no stream
   bool flush_asked_ = false, flush_due_ = false;
+  bool produced_ = false;  // fill() ran since the last filled()
   bool congested_ = false;  // the peer does not read: neither do we
   bool told_reads_ = true;
 };
