@@ -1,0 +1,35 @@
+# Debian packages, by what needs them; sourced by capi/demo/run, tests/run and .ci/run.
+BUILD_PACKAGES=(g++ meson ninja-build pkg-config python3 libuv1-dev libssl-dev libnghttp2-dev libc-ares-dev libre2-dev
+  libyaml-dev node-llhttp)
+DEMO_PACKAGES=(curl openssl)
+TEST_PACKAGES=(libgtest-dev libbenchmark-dev curl openssl nghttp2-client nghttp2-server wrk python3-h2)
+LINT_PACKAGES=(clang-format-14 clang-tidy-14)
+
+# Installs those of the named packages that are missing; touches nothing when none is.
+install_missing() {
+  local missing=() package
+  for package in "$@"; do
+    if [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) != installed ]]; then missing+=("$package"); fi
+  done
+  if [[ ${#missing[@]} -eq 0 ]]; then return; fi
+  local root=()
+  if [[ $EUID -ne 0 ]]; then
+    if ! command -v sudo >/dev/null; then
+      echo "these packages are missing, and there is no sudo to install them with: ${missing[*]}" >&2
+      exit 1
+    fi
+    root=(sudo)
+  fi
+  echo "installing ${missing[*]}"
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
+    { "${root[@]}" apt-get update -q &&
+      "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; }
+}
+
+# build_in FOLDER OPTIONS...: configures it once, then builds.
+build_in() {
+  local folder=$1
+  shift
+  if [[ ! -f $folder/build.ninja ]]; then meson setup "$folder" "$@"; fi
+  ninja -C "$folder"
+}

@@ -1,0 +1,294 @@
+"""The process: addresses it listens on, reloads, certificate changes, drains, PROXY protocol, many connections."""
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import struct
+import threading
+
+from harness import Skipped, accepts, case, check, equal, open_route, program, wait_until, write_config
+from raw import Upstream, Wire, fields_of, request
+
+
+@case()
+def ipv6_listener(t):
+    if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
+        raise Skipped("no IPv6")
+    upstream = Upstream(t)
+    proxy = t.proxy(t.config([open_route(upstream.url)], tls=False, address="[::1]:0"))
+    check("[::1]:" in proxy.addresses[0], f"address: {proxy.addresses}")
+    with Wire(proxy.port(), family=socket.AF_INET6) as wire:
+        equal(wire.ask("/six").body, b"/six", "body")
+    check("::1" in dict(fields_of(upstream.requests[0]))["x-forwarded-for"], "X-Forwarded-For")
+
+
+@case()
+def unix_listener(t):
+    """A stale socket file does not stop the start; the file is gone after the end."""
+    path = t.path("listener")
+    upstream = Upstream(t)
+    for _ in range(2):
+        proxy = t.proxy(t.config([open_route(upstream.url)], tls=False, address=f"unix:{path}"))
+        with Wire(path, family=socket.AF_UNIX) as wire:
+            equal(wire.ask("/unix").body, b"/unix", "body")
+        proxy.kill()
+        check(os.path.exists(path), "a killed process cannot have removed its socket")
+        t.proxies.remove(proxy)
+    proxy = t.proxy(t.config([open_route(upstream.url)], tls=False, address=f"unix:{path}"))
+    proxy.signal(signal.SIGTERM)
+    equal(proxy.exit_code(), 0, "exit code")
+    check(not os.path.exists(path), "the socket file stays behind")
+
+
+@case()
+def several_workers(t):
+    proxy = t.proxy(t.config([open_route(t.service().url)], tls=False, workers=4))
+    for i in range(40):
+        with Wire(proxy.port()) as wire:
+            equal(wire.ask(f"/{i}").body, b"hello from one: GET /%d\n" % i, "body")
+
+
+def proxy_v2(source, destination, command=1, family=0x11, extra=b""):
+    addresses = socket.inet_aton(source[0]) + socket.inet_aton(destination[0]) + struct.pack("!HH", source[1], destination[1])
+    payload = (addresses if family == 0x11 else b"") + extra
+    return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x20 | command, family, len(payload)) + payload
+
+
+@case()
+def proxy_protocol(t):
+    """Version 1 or 2 must come first, whole or byte by byte; anything else ends the connection unread."""
+    upstream = Upstream(t)
+    proxy = t.proxy(t.config([open_route(upstream.url)], tls=False, use_proxy_protocol=True))
+    v2 = proxy_v2(("192.0.2.7", 4000), ("192.0.2.8", 443))
+    for step in (0, 1):
+        for header, client in ((b"PROXY TCP4 192.0.2.7 192.0.2.8 4000 443\r\n", "192.0.2.7"),
+                               (b"PROXY TCP6 2001:db8::7 2001:db8::8 4000 443\r\n", "2001:db8::7"),
+                               (b"PROXY UNKNOWN\r\n", "127.0.0.1"), (v2, "192.0.2.7"),
+                               (proxy_v2(("192.0.2.7", 4000), ("192.0.2.8", 443), extra=b"\x04\0\x03abc"), "192.0.2.7"),
+                               (proxy_v2(("192.0.2.7", 1), ("192.0.2.8", 1), command=0), "127.0.0.1")):
+            with Wire(proxy.port()) as wire:
+                wire.send(header + request("/pp"), step)
+                equal(wire.answer().body, b"/pp", f"body after {header[:40]!r}")
+            equal(dict(fields_of(upstream.requests[-1]))["x-forwarded-for"], client, f"client by {header[:40]!r}")
+    served = len(upstream.requests)
+    for header in (b"", b"PROXY TCP4 192.0.2.7 192.0.2.8 4000 443\n", b"PROXY TCP4 192.0.2.7 192.0.2.8 4000 99999\r\n",
+                   b"PROXY TCP4 1.2.3 192.0.2.8 4000 443\r\n", b"PROXY TCP4 192.0.2.7 192.0.2.8 4000\r\n",
+                   b"PROXY TCP4 192.0.2.7\0 192.0.2.8 4000 443\r\n", b"PROXY " + b"A" * 200 + b"\r\n", b"proxy TCP4\r\n",
+                   v2[:12] + b"\x11" + v2[13:], v2[:13] + b"\x11\x00\x02" + v2[16:18],
+                   v2[:12] + b"\x21\x11\xff\xff" + v2[16:],
+                   proxy_v2(("1.2.3.4", 1), ("1.2.3.4", 1), extra=b"\x04\xff\xffabc")):
+        with Wire(proxy.port()) as wire:
+            wire.send(header + request("/never"))
+            if len(header) < 60 or b"\xff\xff" not in header[:16]:
+                check(wire.rest(3), f"stays open after {header[:40]!r}")
+            equal(wire.received, b"", f"answer after {header[:40]!r}")
+    equal(len(upstream.requests), served, "requests at the upstream")
+
+
+@case("curl")
+def proxy_protocol_before_tls(t):
+    proxy = t.proxy(t.config([open_route(t.service().url)], use_proxy_protocol=True))
+    out = json.loads(t.curl("--haproxy-protocol", proxy=proxy, path="/echo"))
+    check(any(line.lower().startswith("x-forwarded-for:") for line in out["headers"]), f"no X-Forwarded-For: {out}")
+
+
+@case()
+def good_reload(t):
+    """New routes serve at once, on old connections too; what did not change stays open."""
+    one, two = Upstream(t), Upstream(t)
+    config = t.config([open_route(one.url, prefix="/one")], tls=False)
+    proxy = t.proxy(config)
+    with Wire(proxy.port()) as wire:
+        equal((wire.ask("/one").status, wire.ask("/two").status), (200, 404), "before")
+        config["routes"].append(open_route(two.url, prefix="/two"))
+        proxy.reload(config)
+        wait_until(lambda: wire.ask("/two").status == 200, "the new route")
+        equal(wire.ask("/one").status, 200, "the old route")
+        config["routes"].pop(0)
+        proxy.reload(config)
+        wait_until(lambda: wire.ask("/one").status == 404, "the removed route to go")
+    equal(len(one.connections), 1, "connections to the service that did not change")
+
+
+@case()
+def bad_reload(t):
+    upstream = Upstream(t)
+    config = t.config([open_route(upstream.url)], tls=False)
+    proxy = t.proxy(config)
+    with Wire(proxy.port()) as wire:
+        equal(wire.ask("/a").status, 200, "before")
+        bad = dict(config, surprise=1, workers="many")
+        proxy.reload(bad)
+        wait_until(lambda: re.search(r"proxy1.yaml:\d+:\d+: surprise", proxy.stderr())
+                   and re.search(r"proxy1.yaml:\d+:\d+: workers", proxy.stderr()), "both faults on standard error")
+        equal(wire.ask("/b").status, 200, "afterwards")
+        proxy.reload(config)
+    equal(len(upstream.connections), 1, "connections to the service")
+
+
+@case()
+def watched_file(t):
+    config = t.config([open_route(Upstream(t).url, prefix="/a")], tls=False)
+    proxy = t.proxy(config)
+    with Wire(proxy.port()) as wire:
+        equal(wire.ask("/b").status, 404, "before")
+        config["routes"][0]["prefix"] = "/b"
+        write_config(proxy.path, config)
+        wait_until(lambda: wire.ask("/b").status == 200, "the change of the file to be seen")
+
+
+def serial(t, proxy):
+    context = ssl.create_default_context(cafile=t.certs.ca)
+    plain = socket.create_connection(("127.0.0.1", proxy.port()), 10)
+    with context.wrap_socket(plain, server_hostname="app.localhost") as sock:
+        return sock.getpeercert()["serialNumber"]
+
+
+@case("openssl")
+def certificate_is_replaced(t):
+    """New handshakes get the new certificate; the connection from before goes on."""
+    kind, names = t.certs.NAMES["app"]
+    pair = t.certs.issue("rotated", kind, names, t.folder)
+    proxy = t.proxy(t.config([open_route(Upstream(t).url)], certificates=[pair]))
+    context = ssl.create_default_context(cafile=t.certs.ca)
+    first = serial(t, proxy)
+    with Wire(proxy.port(), tls=context) as wire:
+        equal(wire.ask("/a").status, 200, "before")
+        for _ in range(3):
+            t.certs.issue("rotated", kind, names, t.folder)
+            wait_until(lambda: serial(t, proxy) != first, "the new certificate")
+            first = serial(t, proxy)
+            equal(wire.ask("/b").status, 200, "on the old connection")
+    with open(pair["key"], "w") as out:
+        out.write("broken\n")
+    wait_until(lambda: "rotated.key" in proxy.stderr(), "the broken key to be named")
+    equal(serial(t, proxy), first, "serial number after the broken key")
+
+
+@case()
+def drain_finishes_what_it_began(t):
+    """SIGTERM while an answer is awaited: it arrives, with Connection: close; nobody new is let in; exit 0."""
+    go = threading.Event()
+
+    def script(seen, sock):
+        go.wait(20)
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone"
+    upstream = Upstream(t, script)
+    proxy = t.proxy(t.config([open_route(upstream.url)], tls=False))
+    port = proxy.port()
+    with Wire(port) as busy, Wire(port) as idle:
+        busy.send(request("/slow"))
+        wait_until(lambda: upstream.requests, "the request at the service")
+        proxy.signal(signal.SIGTERM)
+        wait_until(lambda: not accepts(port), "the listener to close")
+        check(idle.rest(5), "an idle connection stays open")
+        check(proxy.running(), "ended before its exchange did")
+        go.set()
+        answer = busy.answer()
+        equal((answer.body, (answer.header("connection") or "").lower()), (b"done", "close"), "body, connection")
+    equal(proxy.exit_code(), 0, "exit code")
+
+
+@case("nghttp")
+def drain_over_http2(t):
+    go = threading.Event()
+    upstream = Upstream(t, lambda seen, sock: go.wait(20) and b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
+    proxy = t.proxy(t.config([open_route(upstream.url)]))
+    client = t.child([program("nghttp"), "-v", "-y", "--header=:authority: app.localhost",
+                      f"https://127.0.0.1:{proxy.port()}/slow"])
+    wait_until(lambda: upstream.requests, "the request at the service")
+    proxy.signal(signal.SIGTERM)
+    wait_until(lambda: any("recv GOAWAY" in line for line in list(client.lines)), "GOAWAY")
+    go.set()
+    equal(client.exit_code(), 0, "exit code of nghttp")
+    out = "\n".join(client.lines)
+    check(":status: 200" in out and "done" in out, out)
+    equal(proxy.exit_code(), 0, "exit code")
+
+
+@case()
+def drain_has_a_deadline(t):
+    upstream = Upstream(t, lambda seen, sock: threading.Event().wait(30))
+    proxy = t.proxy(t.config([open_route(upstream.url)], tls=False, drain_timeout="300ms"))
+    with Wire(proxy.port()) as wire:
+        wire.send(request("/forever"))
+        wait_until(lambda: upstream.requests, "the request at the service")
+        proxy.signal(signal.SIGTERM)
+        equal(proxy.exit_code(5), 0, "exit code")
+
+
+@case()
+def second_signal_ends_at_once(t):
+    upstream = Upstream(t, lambda seen, sock: threading.Event().wait(30))
+    proxy = t.proxy(t.config([open_route(upstream.url)], tls=False))
+    port = proxy.port()
+    with Wire(port) as wire:
+        wire.send(request("/forever"))
+        wait_until(lambda: upstream.requests, "the request at the service")
+        proxy.signal(signal.SIGTERM)
+        wait_until(lambda: not accepts(port), "the drain to begin")
+        check(proxy.running(), "the first signal ended it")
+        proxy.signal(signal.SIGINT)
+        proxy.exit_code(3)
+        wire.rest(3)
+    t.proxies.remove(proxy)  # its exit code is not promised to be 0
+
+
+@case("curl")
+def nothing_leaks(t):
+    """A thousand connections of every kind: descriptors come back to where they were."""
+    proxy = t.proxy(t.config([open_route(t.service().url)], tls=False, timeout_idle="5s"))
+    with Wire(proxy.port()) as wire:
+        wire.ask("/")
+    before = wait_until(proxy.descriptors, "descriptors")
+    for round_ in range(10):
+        wires = [Wire(proxy.port()) for _ in range(100)]
+        for number, wire in enumerate(wires):
+            kind = number % 4
+            if kind == 0:
+                wire.ask("/")
+            elif kind == 1:
+                wire.send(b"GET / HT")
+            elif kind == 2:
+                wire.send(b"\x00garbage\r\n\r\n")
+            else:
+                wire.send(request("/bytes?size=10000000"))
+        for wire in wires:
+            wire.sock.close()
+    wait_until(lambda: proxy.descriptors() <= before + 4, f"descriptors to come back to {before}", 15)
+    with Wire(proxy.port()) as wire:
+        equal(wire.ask("/").status, 200, "status afterwards")
+
+
+@case()
+def connection_limit(t):
+    proxy = t.proxy(t.config([open_route(Upstream(t).url)], tls=False, max_connections=10))
+    wires = [Wire(proxy.port(), timeout=3) for _ in range(10)]
+    for wire in wires:
+        equal(wire.ask("/").status, 200, "status within the limit")
+    with Wire(proxy.port(), timeout=1) as extra:
+        extra.send(request("/"))
+        closed = extra.rest(1)
+        check(not extra.received.startswith(b"HTTP/1.1 200"), "served past the limit")
+        check(closed or not extra.received, "neither closed nor waiting")
+    for wire in wires:
+        wire.sock.close()
+    wait_until(lambda: served(proxy.port()), "the limit to be free again")
+
+
+def served(port):
+    try:
+        with Wire(port, timeout=1) as wire:
+            return wire.ask("/").status == 200
+    except Exception:
+        return False
+
+
+@case()
+def idle_timeout(t):
+    proxy = t.proxy(t.config([open_route(Upstream(t).url)], tls=False, timeout_idle="300ms"))
+    with Wire(proxy.port()) as wire:
+        equal(wire.ask("/").status, 200, "status")
+        check(wire.rest(3), "an idle connection stays open")
