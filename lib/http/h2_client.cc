@@ -37,6 +37,7 @@ class H2Client final : public ClientCodec, public H2Session {
   bool wants_read() const override { return reads(); }
   void produce(Output& out, size_t room) override { fill(out, room); }
   void produced(size_t queued_in_stream) override { filled(queued_in_stream); }
+  bool may_wait() const override { return may_gather(); }
   bool receiving_head() const override { return in_head(); }
   size_t active() const override { return active_; }
   void drain() override { drain_session(); }

@@ -28,6 +28,7 @@ void H2Session::send_body(H2Stream& s, Bytes borrowed) {
   }
   s.borrowed.push_back(borrowed);
   s.borrowed_size += borrowed.size();
+  lent_size_ += borrowed.size();
   touch(s);
   wake(s);
 }
@@ -310,6 +311,7 @@ void H2Session::filled(size_t queued) {
 
 void H2Session::settle_output(size_t queued) {
   Entry entry(*this);
+  lent_size_ = 0;
   free_lent();
   touching_.swap(touched_);
   for (H2Stream* s : touching_) {

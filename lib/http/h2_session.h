@@ -74,6 +74,9 @@ struct H2Stream : Link {
 };
 
 // Base of both codecs. `host` outlives it.
+// Lent bytes of one turn up to which a connection waits for the other turns of a poller's pass.
+constexpr size_t kGathered = 16 * 1024;
+
 class H2Session {
  public:
   H2Session(const H2Session&) = delete;
@@ -98,6 +101,7 @@ class H2Session {
   void end_now(const End& end);  // the peer is gone; the host is still there
   bool reads() const { return !ended_ && !close_asked_ && !congested_; }
   void fill(Output& out, size_t room);
+  bool may_gather() const { return !ended_ && lent_size_ < kGathered; }
   void filled(size_t queued);
   bool in_head() const { return !ended_ && (!settings_seen_ || !settings_acked_ || watch_.open()); }
   void drain_session();
@@ -210,6 +214,7 @@ class H2Session {
   bool greeted_ = false;     // our SETTINGS are in the output
   bool settings_seen_ = false, settings_acked_ = false;
   bool unclaimed_head_ = false;  // HEADERS that opened or continued no stream
+  size_t lent_size_ = 0;  // borrowed since the last filled()
   bool flush_asked_ = false, flush_due_ = false;
   bool produced_ = false;  // fill() ran since the last filled()
   bool congested_ = false;  // the peer does not read: neither do we

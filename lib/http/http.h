@@ -316,6 +316,9 @@ class Codec {
   // After the produced bytes were written or copied: what the stream still holds. Codecs keep borrowed
   // bytes that they did not produce by copying them here, and tell receivers on_blocked / on_unblocked.
   virtual void produced(size_t queued_in_stream) = 0;
+  // Output of several turns may be gathered into one write a little later, when the poller has told of everything that
+  // is ready: many exchanges share this connection, and little is lent. produced() is called in between.
+  virtual bool may_wait() const { return false; }
   virtual bool receiving_head() const = 0;   // a head has begun and is not complete (the head deadline runs)
   virtual size_t active() const = 0;         // exchanges that are not over
   virtual void drain() = 0;                  // take no more exchanges, finish those there are, then request_close

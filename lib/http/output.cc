@@ -7,6 +7,7 @@ namespace cardea::http {
 namespace {
 
 constexpr size_t kBlock = 4096;
+constexpr size_t kSmallBorrow = 2048;
 constexpr size_t kKept = 64;  // blocks a thread keeps; enough for every connection that has output in one turn
 
 // Blocks of this thread that nobody uses: a connection without output holds none.
@@ -85,6 +86,8 @@ void Output::copy(Bytes s) {
 
 void Output::borrow(Bytes s) {
   if (s.empty()) return;
+  // A small body behind its head is cheaper copied into one slice than sent as two.
+  if (joins_ && s.size() <= kSmallBorrow && s.size() <= left_) return copy(s);
   slices_.push_back(s);
   joins_ = false;
   size_ += s.size();

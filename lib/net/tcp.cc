@@ -197,7 +197,9 @@ void TcpStream::write(const Slice* slices, size_t count) {
     if (total == 0) return;
     ssize_t n;
     do {
-      n = sendmsg(poll_->fd(), &message, MSG_NOSIGNAL);
+      // The kernel takes one slice in less time than a list of one.
+      n = message.msg_iovlen == 1 ? ::send(poll_->fd(), iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
+                                  : sendmsg(poll_->fd(), &message, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && !would_block(errno)) return fail_later(errno);
     skip = n < 0 ? 0 : size_t(n);

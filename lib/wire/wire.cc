@@ -1,6 +1,8 @@
 // Moves bytes between one stream and one codec, and ends the two in the right order.
 #include "wire/wire.h"
 
+#include <utility>
+
 namespace cardea::wire {
 
 namespace {
@@ -127,8 +129,22 @@ void Wire::on_error(const net::StreamError& error) {
   complete(closing_ ? end_ : end_of(side_, error));
 }
 
+// What several turns of one pass of the poller have for a shared connection leaves in one write: the codec copies what it
+// was lent and waits for a timer that comes due when the poller has told of everything.
+void Wire::gather() {
+  if (!enter([&] { codec_->produced(stream_->queued()); })) return;
+  if (!gather_timer_) {
+    gather_timer_ = std::make_unique<net::Timer>(loop_, [this] {
+      gathered_ = true;
+      request_flush();
+    });
+  }
+  if (!gather_timer_->active()) gather_timer_->start(0);
+}
+
 void Wire::flush() {
   if (closed_) return;
+  if (codec_ && !closing_ && !std::exchange(gathered_, false) && codec_->may_wait()) return gather();
   bool all = true;
   if (codec_ && !enter([&] { all = write_output(); })) return;
   if (shut_wanted_ && all && !closing_) shut();

@@ -69,6 +69,7 @@ class Wire final : public net::StreamEvents, public net::Flushable {
   void on_drained() override;
   void on_error(const net::StreamError& error) override;
   void flush() override;
+  void gather();
   template <class Call>
   bool enter(Call call);
   bool write_output();
@@ -81,7 +82,8 @@ class Wire final : public net::StreamEvents, public net::Flushable {
   std::unique_ptr<net::Stream> stream_;
   Owner& owner_;
   std::unique_ptr<http::Codec> codec_;
-  std::unique_ptr<net::Timer> close_timer_;  // exists only while closing
+  std::unique_ptr<net::Timer> close_timer_;   // exists only while closing
+  std::unique_ptr<net::Timer> gather_timer_;  // exists once a codec's output has waited for the end of a pass
   size_t read_size_;
   uint64_t bytes_read_ = 0, bytes_written_ = 0;
   uint64_t sent_before_ = 0;  // at the last tick of close_timer_
@@ -89,6 +91,7 @@ class Wire final : public net::StreamEvents, public net::Flushable {
   Side side_;
   uint8_t close_ticks_ = 0;
   bool reading_ = false, closing_ = false, closed_ = false, eof_ = false;
+  bool gathered_ = false;
   bool entered_ = false, abort_ = false, shut_wanted_ = false, shut_ = false, lingering_ = false;
 };
 
