@@ -26,10 +26,13 @@ install_missing() {
       "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; }
 }
 
+# configure FOLDER OPTIONS...: once.
+configure() {
+  if [[ ! -f $1/build.ninja ]]; then meson setup "$@"; fi
+}
+
 # build_in FOLDER OPTIONS...: configures it once, then builds.
 build_in() {
-  local folder=$1
-  shift
-  if [[ ! -f $folder/build.ninja ]]; then meson setup "$folder" "$@"; fi
-  ninja -C "$folder"
+  configure "$@"
+  ninja -C "$1"
 }

@@ -23,7 +23,7 @@ def parse_arguments():
     parser.add_argument("--seconds", type=int, default=3, help="length of one measurement (default 3)")
     parser.add_argument("--rows", default=",".join(rows), help="of " + ", ".join(rows))
     parser.add_argument("--contenders", default=",".join(names), help="of " + ", ".join(names))
-    parser.add_argument("--build", default=os.path.join(HERE, "..", "..", "build"), help="where cardea-proxy was built")
+    parser.add_argument("--build", default=os.path.join(HERE, "..", "..", "build-release"), help="where cardea-proxy was built")
     parser.add_argument("--out", help="folder for results.json and results.svg; a complete run's default is here")
     parser.add_argument("--work", required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -13,7 +13,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PROXY = os.path.join(ROOT, "build/capi/demo/cardea-proxy")
+PROXY = os.path.join(ROOT, "build-release/capi/demo/cardea-proxy")
 PORTS = {"tls": 8443, "plain": 8080, "one": 9001, "two": 9002}  # as in example.yaml
 
 
@@ -337,7 +337,7 @@ def main():
                 demo.end(3)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    folder = os.path.join(ROOT, "build/demo")
+    folder = os.path.join(ROOT, "build-release/demo")
     os.makedirs(folder, exist_ok=True)
     return serve(Demo(folder, any_ports=False))
 
