@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -30,13 +31,13 @@ struct Counted {
   std::atomic<int> refs{1};
 };
 template <class H>
-H* ref(H* handle) {
-  handle->refs.fetch_add(1, std::memory_order_relaxed);
-  return handle;
+H* ref(H* object) {
+  object->refs.fetch_add(1, std::memory_order_relaxed);
+  return object;
 }
 template <class H>
-void unref(H* handle) {
-  if (handle && handle->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete handle;
+void unref(H* object) {
+  if (object && object->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete object;
 }
 
 // Exceptions become codes here and nowhere else.
@@ -65,6 +66,16 @@ inline Bytes text(const char* s, size_t n) {
   if (!s) return {};
   return n == CARDEA_NTS ? Bytes(s) : Bytes(s, n);
 }
+// Out-parameters are empty unless the call succeeds. False: there is no place to put a result.
+template <class T>
+bool cleared(T** out) {
+  if (out) *out = nullptr;
+  return out != nullptr;
+}
+inline bool cleared(cardea_str* out) {
+  if (out) *out = {nullptr, 0};
+  return out != nullptr;
+}
 inline int give(cardea_str* out, Bytes s) {
   if (!out) return CARDEA_EINVAL;
   *out = {s.data() ? s.data() : "", s.size()};
@@ -75,12 +86,24 @@ inline int give(cardea_str* out, Bytes s) {
 int request_text(const proxy::Exchange& x, int what, cardea_str* out);
 int conn_text(const proxy::Session& s, int what, cardea_str* out);
 
-inline cardea_request* handle(proxy::Exchange& x) { return reinterpret_cast<cardea_request*>(&x); }
-inline cardea_conn* handle(proxy::Session& s) { return reinterpret_cast<cardea_conn*>(&s); }
-inline proxy::Exchange& exchange(cardea_request* r) { return *reinterpret_cast<proxy::Exchange*>(r); }
-inline const proxy::Exchange& exchange(const cardea_request* r) { return *reinterpret_cast<const proxy::Exchange*>(r); }
-inline proxy::Session& session(cardea_conn* c) { return *reinterpret_cast<proxy::Session*>(c); }
-inline const proxy::Session& session(const cardea_conn* c) { return *reinterpret_cast<const proxy::Session*>(c); }
+inline cardea_request* lent(proxy::Exchange& x) {
+  return reinterpret_cast<cardea_request*>(&x);
+}
+inline cardea_conn* lent(proxy::Session& s) {
+  return reinterpret_cast<cardea_conn*>(&s);
+}
+inline proxy::Exchange& exchange(cardea_request* r) {
+  return *reinterpret_cast<proxy::Exchange*>(r);
+}
+inline const proxy::Exchange& exchange(const cardea_request* r) {
+  return *reinterpret_cast<const proxy::Exchange*>(r);
+}
+inline proxy::Session& session(cardea_conn* c) {
+  return *reinterpret_cast<proxy::Session*>(c);
+}
+inline const proxy::Session& session(const cardea_conn* c) {
+  return *reinterpret_cast<const proxy::Session*>(c);
+}
 
 }  // namespace cardea::capi
 
@@ -111,19 +134,24 @@ struct cardea_queue : cardea::capi::Counted {
   struct Item {
     cardea_event event{};
     std::vector<std::pair<int, std::string>> strings;  // by CARDEA_STR_
+    size_t size() const;
   };
   bool push(Item item);  // false: full. any thread
+  void lost();           // an event could not even be made. any thread
   size_t poll(void* events, size_t cap, size_t stride);
+  const Item* polled(uint64_t ref) const;  // of the last poll, else null
 
   int fd = -1;
-  std::vector<Item> polled;  // the poller's
 
  private:
+  void signal();
   const size_t capacity_;
   std::mutex mutex_;
-  std::vector<Item> waiting_;
-  size_t first_ = 0;  // of waiting_, the first that was not polled
+  std::deque<Item> waiting_;
+  size_t waiting_bytes_ = 0;
   int64_t dropped_ = 0;
+  std::vector<Item> polled_;  // the poller's
+  uint64_t first_ref_ = 1;    // of polled_[0]; refs are never used again
 };
 
 struct cardea_proxy : cardea::capi::Counted {

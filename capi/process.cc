@@ -68,10 +68,18 @@ const char* cardea_errname(int code) {
   return row ? row->name : "CARDEA_E?";
 }
 
-int cardea_error_code(const cardea_error* e) { return e ? e->code : CARDEA_OK; }
-const char* cardea_error_message(const cardea_error* e) { return e ? e->message.c_str() : ""; }
-int64_t cardea_error_source_code(const cardea_error* e) { return e ? e->source_code : 0; }
-void cardea_error_free(cardea_error* e) { delete e; }
+int cardea_error_code(const cardea_error* e) {
+  return e ? e->code : CARDEA_OK;
+}
+const char* cardea_error_message(const cardea_error* e) {
+  return e ? e->message.c_str() : "";
+}
+int64_t cardea_error_source_code(const cardea_error* e) {
+  return e ? e->source_code : 0;
+}
+void cardea_error_free(cardea_error* e) {
+  delete e;
+}
 
 int cardea_init(uint32_t version_num, uint32_t flags, const void* alloc) {
   if (flags) return CARDEA_EINVAL;
@@ -79,11 +87,19 @@ int cardea_init(uint32_t version_num, uint32_t flags, const void* alloc) {
   if (version_num >> 16 != CARDEA_VERSION_MAJOR) return CARDEA_ENOTSUP;
   return (version_num >> 8 & 0xff) <= CARDEA_VERSION_MINOR ? CARDEA_OK : CARDEA_ENOTSUP;
 }
-uint32_t cardea_version(void) { return CARDEA_VERSION_NUM; }
-const char* cardea_version_string(void) { return CARDEA_VERSION_TEXT; }
-uint32_t cardea_features(void) { return CARDEA_FEATURE_TLS | CARDEA_FEATURE_HTTP2 | CARDEA_FEATURE_DNS; }
+uint32_t cardea_version(void) {
+  return CARDEA_VERSION_NUM;
+}
+const char* cardea_version_string(void) {
+  return CARDEA_VERSION_TEXT;
+}
+uint32_t cardea_features(void) {
+  return CARDEA_FEATURE_TLS | CARDEA_FEATURE_HTTP2 | CARDEA_FEATURE_DNS;
+}
 
-void cardea_set_log(cardea_log_fn fn, void* ud, int level) { log::set_sink(fn, ud, level); }
+void cardea_set_log(cardea_log_fn fn, void* ud, int level) {
+  log::set_sink(fn, ud, level);
+}
 
 int cardea_option_by_name(int owner, const char* name, size_t n) {
   if (owner < CARDEA_OWNER_GLOBAL || owner > CARDEA_OWNER_CLUSTER || !name) return CARDEA_EINVAL;

@@ -1,4 +1,4 @@
-// Proxy handles: the host's handlers and queue as hooks, apply, drain, metrics.
+// Proxy handles: the host's handlers and queue as hooks, late authorization, apply, drain, metrics.
 #include <cstring>
 
 #include "capi.h"
@@ -10,7 +10,9 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
  public:
   HostHooks(const cardea_handlers* handlers, void* ud) : ud_(ud) {
     if (!handlers) return;
-    memcpy(&handlers_, handlers, std::min(handlers->struct_size, sizeof handlers_));
+    // Whole members only; what an older header lacks stays unset.
+    const size_t n = handlers->struct_size / sizeof(void*) * sizeof(void*);
+    memcpy(&handlers_, handlers, std::min(n, sizeof handlers_));
   }
   ~HostHooks() override {
     if (ud_free_) ud_free_(ud_);
@@ -25,72 +27,94 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
   bool wants(int type) const { return types_ & 1u << type; }
   void push(int type, int64_t value) {
     if (!wants(type)) return;
-    cardea_queue::Item item;
-    item.event.type = uint32_t(type);
-    item.event.value = value;
-    queue_->push(std::move(item));
+    enqueue([&] {
+      cardea_queue::Item item;
+      item.event.type = uint32_t(type);
+      item.event.value = value;
+      return item;
+    });
   }
   void own(cardea_free_fn ud_free) { ud_free_ = ud_free; }
 
   bool authorizes() const override { return handlers_.on_authorize || wants(CARDEA_EVENT_AUTHORIZE); }
   Answer on_authorize(proxy::Exchange& x, uint64_t token) override {
     if (handlers_.on_authorize) {
-      const int answer = handlers_.on_authorize(ud_, capi::handle(x), token);
+      const int answer = handlers_.on_authorize(ud_, capi::lent(x), token);
       return answer == CARDEA_ALLOW ? Answer::allow : answer == CARDEA_PENDING ? Answer::pending : Answer::deny;
     }
-    cardea_queue::Item item = describe(x, CARDEA_EVENT_AUTHORIZE);
-    item.event.token = token;
-    std::string headers;
-    for (const http::Field& f : x.head().fields) {
-      headers.append(f.name).append(": ").append(f.value).append("\r\n");
-    }
-    item.strings.emplace_back(CARDEA_STR_HEADERS, std::move(headers));
-    return queue_->push(std::move(item)) ? Answer::pending : Answer::deny;
+    const bool queued = enqueue([&] {
+      cardea_queue::Item item = describe(x, CARDEA_EVENT_AUTHORIZE);
+      item.event.token = token;
+      std::string headers;
+      for (const http::Field& f : x.head().fields) {
+        headers.append(f.name).append(": ").append(f.value).append("\r\n");
+      }
+      item.strings.emplace_back(CARDEA_STR_HEADERS, std::move(headers));
+      return item;
+    });
+    return queued ? Answer::pending : Answer::deny;
   }
   void on_request_end(proxy::Exchange& x) override {
-    if (handlers_.on_request_end) return handlers_.on_request_end(ud_, capi::handle(x));
+    if (handlers_.on_request_end) return handlers_.on_request_end(ud_, capi::lent(x));
     if (!wants(CARDEA_EVENT_REQUEST_END)) return;
-    cardea_queue::Item item = describe(x, CARDEA_EVENT_REQUEST_END);
-    item.event.value = x.outcome().status;
-    for (int what : {CARDEA_STR_CAUSE, CARDEA_STR_ENDPOINT, CARDEA_STR_ACCESS_RECORD}) put(item, x, what);
-    queue_->push(std::move(item));
+    enqueue([&] {
+      cardea_queue::Item item = describe(x, CARDEA_EVENT_REQUEST_END);
+      item.event.value = x.outcome().status;
+      for (int what : {CARDEA_STR_CAUSE, CARDEA_STR_FLAGS, CARDEA_STR_ENDPOINT, CARDEA_STR_ACCESS_RECORD}) {
+        put(item, what, [&](cardea_str* out) { return capi::request_text(x, what, out); });
+      }
+      return item;
+    });
   }
   void on_conn_open(proxy::Session& s) override {
-    if (handlers_.on_conn_open) return handlers_.on_conn_open(ud_, capi::handle(s));
+    if (handlers_.on_conn_open) return handlers_.on_conn_open(ud_, capi::lent(s));
     conn_event(s, CARDEA_EVENT_CONN_OPEN);
   }
   void on_conn_close(proxy::Session& s) override {
-    if (handlers_.on_conn_close) return handlers_.on_conn_close(ud_, capi::handle(s));
+    if (handlers_.on_conn_close) return handlers_.on_conn_close(ud_, capi::lent(s));
     conn_event(s, CARDEA_EVENT_CONN_CLOSE);
   }
 
  private:
-  static void put(cardea_queue::Item& item, const proxy::Exchange& x, int what) {
+  // Queues what `make` gives; false when it could not. Nothing is thrown into the worker.
+  template <class Make>
+  bool enqueue(Make make) noexcept {
+    try {
+      return queue_->push(make());
+    } catch (...) {
+      queue_->lost();
+      return false;
+    }
+  }
+  template <class Get>
+  static void put(cardea_queue::Item& item, int what, Get get) {
     cardea_str s{};
-    if (capi::request_text(x, what, &s) == CARDEA_OK) item.strings.emplace_back(what, std::string(s.ptr, s.len));
+    if (get(&s) == CARDEA_OK) item.strings.emplace_back(what, std::string(s.ptr, s.len));
   }
   static cardea_queue::Item describe(const proxy::Exchange& x, int type) {
     cardea_queue::Item item;
     item.event.type = uint32_t(type);
     item.event.id = x.session().id();
-    item.strings.reserve(16);
+    item.strings.reserve(20);
     for (int what : {CARDEA_STR_REQUEST_ID, CARDEA_STR_METHOD, CARDEA_STR_HOST, CARDEA_STR_PATH, CARDEA_STR_QUERY,
                      CARDEA_STR_ROUTE, CARDEA_STR_CLIENT_IP, CARDEA_STR_PEER, CARDEA_STR_LISTENER, CARDEA_STR_IDENTITY,
-                     CARDEA_STR_POLICY_DATA, CARDEA_STR_PROTOCOL}) {
-      put(item, x, what);
+                     CARDEA_STR_POLICY_DATA, CARDEA_STR_PROTOCOL, CARDEA_STR_TLS_VERSION, CARDEA_STR_SNI}) {
+      put(item, what, [&](cardea_str* out) { return capi::request_text(x, what, out); });
     }
     return item;
   }
-  void conn_event(const proxy::Session& s, int type) {
+  void conn_event(const proxy::Session& session, int type) {
     if (!wants(type)) return;
-    cardea_queue::Item item;
-    item.event.type = uint32_t(type);
-    item.event.id = s.id();
-    for (int what : {CARDEA_STR_PEER, CARDEA_STR_LISTENER, CARDEA_STR_PROTOCOL}) {
-      cardea_str text{};
-      if (capi::conn_text(s, what, &text) == CARDEA_OK) item.strings.emplace_back(what, std::string(text.ptr, text.len));
-    }
-    queue_->push(std::move(item));
+    enqueue([&] {
+      cardea_queue::Item item;
+      item.event.type = uint32_t(type);
+      item.event.id = session.id();
+      for (int what :
+           {CARDEA_STR_PEER, CARDEA_STR_LISTENER, CARDEA_STR_PROTOCOL, CARDEA_STR_TLS_VERSION, CARDEA_STR_SNI}) {
+        put(item, what, [&](cardea_str* out) { return capi::conn_text(session, what, out); });
+      }
+      return item;
+    });
   }
 
   cardea_handlers handlers_{};
@@ -104,10 +128,10 @@ extern "C" {
 
 int cardea_proxy_new(cardea_config* config, const cardea_handlers* handlers, void* ud, cardea_free_fn ud_free,
                      cardea_proxy** out, cardea_error** error) {
-  if (error) *error = nullptr;
-  if (!out) return CARDEA_EINVAL;
-  *out = nullptr;
-  if (!config || (handlers && handlers->struct_size < sizeof(size_t))) return CARDEA_EINVAL;
+  capi::cleared(error);
+  if (!capi::cleared(out) || !config || (handlers && handlers->struct_size < sizeof(size_t))) {
+    return CARDEA_EINVAL;
+  }
   return capi::guard([&] {
     if (!config->snapshot) return capi::fail(error, {kEinval, "proxy: the configuration is not sealed"});
     auto h = std::make_unique<cardea_proxy>();
@@ -120,10 +144,12 @@ int cardea_proxy_new(cardea_config* config, const cardea_handlers* handlers, voi
   });
 }
 
-void cardea_proxy_unref(cardea_proxy* p) { capi::unref(p); }
+void cardea_proxy_unref(cardea_proxy* p) {
+  capi::unref(p);
+}
 
 int cardea_proxy_apply(cardea_proxy* p, cardea_config* config, cardea_error** error) {
-  if (error) *error = nullptr;
+  capi::cleared(error);
   if (!p || !config) return CARDEA_EINVAL;
   return capi::guard([&] {
     if (!config->snapshot) return capi::fail(error, {kEinval, "apply: the configuration is not sealed"});
@@ -153,16 +179,28 @@ int cardea_proxy_drain(cardea_proxy* p, int64_t deadline_ms, cardea_done_fn done
   });
 }
 
+int cardea_authorize_complete(cardea_token t, int decision, const char* identity, size_t n) {
+  if (decision != CARDEA_ALLOW && decision != CARDEA_DENY) return CARDEA_EINVAL;
+  return capi::guard([&] {
+    const bool taken = proxy::authorize_complete(t, decision == CARDEA_ALLOW, capi::text(identity, n));
+    return taken ? CARDEA_OK : CARDEA_ESTALE;
+  });
+}
+
 int cardea_proxy_set_queue(cardea_proxy* p, cardea_queue* q, uint32_t types) {
-  if (!p) return CARDEA_EINVAL;
+  constexpr uint32_t kTypes = (2u << CARDEA_EVENT_OVERFLOW) - (1u << CARDEA_EVENT_AUTHORIZE);
+  if (!p || types & ~kTypes) return CARDEA_EINVAL;
   if (p->proxy->has_workers()) return CARDEA_ESEALED;
   p->hooks->set_queue(q, types);
   return CARDEA_OK;
 }
 
-int cardea_proxy_metric_next(const cardea_proxy* p, size_t* cursor, cardea_str* name, cardea_str* kind, cardea_str* help,
-                             uint64_t* value) {
+int cardea_proxy_metric_next(const cardea_proxy* p, size_t* cursor, cardea_str* name, cardea_str* kind,
+                             cardea_str* help, uint64_t* value) {
   if (!p || !cursor || !name || !kind || !help || !value) return CARDEA_EINVAL;
+  capi::cleared(name);
+  capi::cleared(kind);
+  capi::cleared(help);
   return capi::guard([&] {
     size_t index = 0;
     int found = 0;

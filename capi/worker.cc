@@ -16,13 +16,14 @@ struct cardea_worker {
       : mode(mode), proxy(std::move(proxy)), loop(net::real_clock(), host), pid(getpid()) {}
   ~cardea_worker() { *gone = true; }
 
+  // Never throws, so that what it opened can be closed in order.
   Result<void> open() {
-    if (auto opened = loop.open(); !opened) return opened;
-    owner = std::this_thread::get_id();
-    net::Loop::Turn turn(loop);
-    network = net::uv_network(loop);
-    worker = std::make_unique<proxy::Worker>(proxy, loop, *network);
-    return worker->open();
+    Result<void> opened = Error{kEnomem, "out of memory"};
+    (void)capi::guard([&] {
+      opened = try_open();
+      return CARDEA_OK;
+    });
+    return opened;
   }
   // On the loop's thread; `then` runs once, outside any turn, when nothing of it is left.
   void close(std::function<void()> then) {
@@ -41,7 +42,7 @@ struct cardea_worker {
       closed = true;
       auto all = std::move(on_closed);
       for (auto& fn : all) fn();
-      if (free_when_closed && mode != Mode::thread) delete this;
+      if (mode != Mode::thread && free_when_closed) delete this;
     });
   }
   int check_thread() const {
@@ -57,9 +58,9 @@ struct cardea_worker {
   const pid_t pid;
   std::thread::id owner;
   std::vector<std::function<void()>> on_closed;
-  bool closing = false, closed = false, free_when_closed = false, stepping = false;
+  bool closing = false, free_when_closed = false, stepping = false;
+  std::atomic<bool> closed{false};                             // also read by the thread that frees it afterwards
   std::shared_ptr<bool> gone = std::make_shared<bool>(false);  // for step(), which may see the end of this
-  std::string address;                                          // of the last bound_address()
 
   // Mode thread.
   std::thread thread;
@@ -67,6 +68,16 @@ struct cardea_worker {
   std::condition_variable changed;
   bool started = false, ended = false;
   std::optional<Error> failure;
+
+ private:
+  Result<void> try_open() {
+    owner = std::this_thread::get_id();
+    if (auto opened = loop.open(); !opened) return opened;
+    net::Loop::Turn turn(loop);
+    network = net::uv_network(loop);
+    worker = std::make_unique<proxy::Worker>(proxy, loop, *network);
+    return worker->open();
+  }
 };
 
 namespace {
@@ -75,12 +86,22 @@ using Mode = cardea_worker::Mode;
 
 // After a failed open: everything goes, without callbacks to the host.
 void discard(std::unique_ptr<cardea_worker> w) {
+  if (w->loop.is_closed()) return;  // not even a loop
   cardea_worker* raw = w.release();
   raw->free_when_closed = true;
   const bool stepped = raw->mode == Mode::stepped;
   net::UvLoop& loop = raw->loop;
   raw->close([] {});
   if (stepped) loop.run();  // private loop: ends when the last handle is closed
+}
+
+thread_local std::string bound_text;  // of this thread's last bound_address()
+
+// Empty when there is no such listener, or it is not bound yet.
+net::Address bound_address(const cardea_worker& w, size_t listener) {
+  const config::SnapshotPtr snapshot = w.proxy->snapshot();
+  if (listener >= snapshot->listeners.size()) return {};
+  return w.proxy->bound_address(snapshot->listeners[listener]);
 }
 
 int make_worker(cardea_proxy* p, Mode mode, uv_loop_t* host, cardea_worker** out, cardea_error** error) {
@@ -102,8 +123,12 @@ void run_thread(cardea_worker* w) {
     w->started = true;
   }
   w->changed.notify_all();
-  if (!opened) w->close([] {});
-  w->loop.run();
+  // A host's process does not end because a thread of ours ran out of memory.
+  (void)capi::guard([&] {
+    if (!opened && !w->loop.is_closed()) w->close([] {});
+    w->loop.run();
+    return CARDEA_OK;
+  });
   std::unique_lock lock(w->mutex);
   w->ended = true;
   const bool frees = w->free_when_closed;
@@ -120,17 +145,15 @@ void run_thread(cardea_worker* w) {
 extern "C" {
 
 int cardea_worker_new(cardea_proxy* p, cardea_worker** out, cardea_error** error) {
-  if (error) *error = nullptr;
-  if (!p || !out) return CARDEA_EINVAL;
-  *out = nullptr;
+  capi::cleared(error);
+  if (!capi::cleared(out) || !p) return CARDEA_EINVAL;
   return capi::guard([&] { return make_worker(p, Mode::stepped, nullptr, out, error); });
 }
 
 int cardea_worker_new_uv(cardea_proxy* p, struct uv_loop_s* loop, unsigned uv_version_of_host, cardea_worker** out,
                          cardea_error** error) {
-  if (error) *error = nullptr;
-  if (!p || !loop || !out) return CARDEA_EINVAL;
-  *out = nullptr;
+  capi::cleared(error);
+  if (!capi::cleared(out) || !p || !loop) return CARDEA_EINVAL;
   return capi::guard([&] {
     if (uv_version_of_host >> 8 != uv_version() >> 8) {
       return capi::fail(error, {kEnotsup, std::string("the host's libuv is another version than Cardea's ") +
@@ -141,9 +164,8 @@ int cardea_worker_new_uv(cardea_proxy* p, struct uv_loop_s* loop, unsigned uv_ve
 }
 
 int cardea_worker_start_thread(cardea_proxy* p, cardea_worker** out, cardea_error** error) {
-  if (error) *error = nullptr;
-  if (!p || !out) return CARDEA_EINVAL;
-  *out = nullptr;
+  capi::cleared(error);
+  if (!capi::cleared(out) || !p) return CARDEA_EINVAL;
   return capi::guard([&] {
     auto w = std::make_unique<cardea_worker>(Mode::thread, p->proxy);
     sigset_t all, before;
@@ -158,13 +180,11 @@ int cardea_worker_start_thread(cardea_proxy* p, cardea_worker** out, cardea_erro
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     std::unique_lock lock(w->mutex);
     w->changed.wait(lock, [&] { return w->started; });
-    if (w->failure) {
-      const int code = capi::fail(error, *w->failure);
-      lock.unlock();
-      w->thread.join();
-      return code;
-    }
     lock.unlock();
+    if (w->failure) {
+      w->thread.join();
+      return capi::fail(error, *w->failure);
+    }
     *out = w.release();
     return CARDEA_OK;
   });
@@ -209,39 +229,37 @@ int cardea_worker_run(cardea_worker* w) {
 
 int cardea_worker_wakeup(cardea_worker* w) {
   if (!w) return CARDEA_EINVAL;
+  if (getpid() != w->pid) return CARDEA_EFORKED;  // the descriptor is shared with the parent
   w->loop.interrupt();
   return CARDEA_OK;
 }
 
 int cardea_worker_adopt_fd(cardea_worker* w, size_t listener, int fd, const char* preread, size_t n) {
   if (fd < 0) return CARDEA_EINVAL;
-  const bool usable = w && w->mode != Mode::thread && w->check_thread() == CARDEA_OK && w->worker;
-  if (!usable) {
+  int code = w ? w->check_thread() : CARDEA_EINVAL;
+  if (code == CARDEA_OK && !w->worker) code = CARDEA_ECLOSED;
+  if (code != CARDEA_OK) {
     ::close(fd);
-    if (!w) return CARDEA_EINVAL;
-    if (w->mode == Mode::thread) return CARDEA_ENOTSUP;
-    const int code = w->check_thread();
-    return code ? code : CARDEA_ECLOSED;
+    return code;
   }
   return capi::guard([&] { return capi::code_of(w->worker->adopt_fd(fd, listener, capi::text(preread, n))); });
 }
 
 int cardea_worker_bound_address(cardea_worker* w, size_t listener, cardea_str* out) {
-  if (!w || !out) return CARDEA_EINVAL;
+  if (!capi::cleared(out) || !w) return CARDEA_EINVAL;
   return capi::guard([&] {
-    const config::SnapshotPtr snapshot = w->proxy->snapshot();
-    if (listener >= snapshot->listeners.size()) return CARDEA_ENOTFOUND;
-    w->address = w->proxy->bound_address(snapshot->listeners[listener]).text();
-    return capi::give(out, w->address);
+    const net::Address address = bound_address(*w, listener);
+    if (address.len() == 0) return CARDEA_ENOTFOUND;
+    bound_text = address.text();
+    return capi::give(out, bound_text);
   });
 }
 
 int cardea_worker_bound_port(cardea_worker* w, size_t listener) {
   if (!w) return CARDEA_EINVAL;
   return capi::guard([&]() -> int {
-    const config::SnapshotPtr snapshot = w->proxy->snapshot();
-    if (listener >= snapshot->listeners.size()) return CARDEA_ENOTFOUND;
-    return w->proxy->bound_address(snapshot->listeners[listener]).port();
+    const net::Address address = bound_address(*w, listener);
+    return address.len() == 0 ? CARDEA_ENOTFOUND : address.port();
   });
 }
 
@@ -252,7 +270,8 @@ int cardea_worker_close(cardea_worker* w, cardea_done_fn done, void* ud) {
     auto finished = [done, ud] {
       if (done) done(ud, CARDEA_OK);
     };
-    if (w->mode == Mode::thread) return w->loop.post([w, finished] { w->close(finished); }) ? CARDEA_OK : CARDEA_ECLOSED;
+    if (w->mode == Mode::thread)
+      return w->loop.post([w, finished] { w->close(finished); }) ? CARDEA_OK : CARDEA_ECLOSED;
     if (int code = w->check_thread()) return code;
     if (w->closed) return CARDEA_ECLOSED;
     w->close(finished);
@@ -263,7 +282,8 @@ int cardea_worker_close(cardea_worker* w, cardea_done_fn done, void* ud) {
 int cardea_worker_join(cardea_worker* w, int64_t timeout_ms) {
   if (!w) return CARDEA_EINVAL;
   if (w->mode != Mode::thread) return CARDEA_ENOTSUP;
-  if (std::this_thread::get_id() == w->thread.get_id()) return CARDEA_EWRONGTHREAD;
+  if (getpid() != w->pid) return CARDEA_EFORKED;
+  if (std::this_thread::get_id() == w->owner) return CARDEA_EWRONGTHREAD;
   std::unique_lock lock(w->mutex);
   auto has_ended = [w] { return w->ended; };
   if (timeout_ms < 0) {
@@ -271,19 +291,23 @@ int cardea_worker_join(cardea_worker* w, int64_t timeout_ms) {
   } else if (!w->changed.wait_for(lock, std::chrono::milliseconds(timeout_ms), has_ended)) {
     return CARDEA_ETIMEDOUT;
   }
-  lock.unlock();
-  if (w->thread.joinable()) w->thread.join();
+  if (w->thread.joinable()) w->thread.join();  // it needs the lock no more; two joins take turns
   return CARDEA_OK;
 }
 
 void cardea_worker_free(cardea_worker* w) {
-  if (!w) return;
+  if (!w || getpid() != w->pid) return;  // a forked child has no loop to close, and must not disturb the parent's
   if (w->mode != Mode::thread) {
-    if (w->closed) {
-      delete w;
-    } else {
+    auto close = [w] {
       w->free_when_closed = true;
       w->close([] {});
+    };
+    if (w->closed) {
+      delete w;
+    } else if (w->check_thread() == CARDEA_OK) {
+      close();
+    } else {
+      w->loop.post(close);
     }
     return;
   }

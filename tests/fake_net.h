@@ -218,6 +218,8 @@ class FakeStream final : public Stream {
   void deliver() {
     std::string& front = far_->inbox_.front();
     const size_t n = std::min({front.size(), max_read_, far_->read_limit_});
+    loop_.flush_now();  // several streams may deliver in one turn, from one buffer that may be borrowed still
+    if (told_ || events_ == nullptr || !reading_ || far_->inbox_.empty()) return pump_later();
     memcpy(loop_.read_buffer(), front.data(), n);
     front.erase(0, n);
     if (front.empty()) far_->inbox_.pop_front();

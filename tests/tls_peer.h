@@ -164,7 +164,7 @@ struct Raw : net::StreamEvents {
   int eofs = 0;
 };
 
-struct TlsTest : testing::Test {
+struct TlsWorld {
   // The two ends of a new connection: [0] for the client, [1] for the server.
   std::array<std::unique_ptr<net::Stream>, 2> connect() {
     std::array<std::unique_ptr<net::Stream>, 2> ends;
@@ -246,5 +246,6 @@ struct TlsTest : testing::Test {
   Owner client{loop}, server{loop};
   int idle = 0;
 };
+struct TlsTest : TlsWorld, testing::Test {};
 
 }  // namespace cardea

@@ -885,9 +885,6 @@ TEST_F(TlsTest, TlsInsideTls) {
 
 // Contexts belong to every worker; the thread sanitizer is the judge.
 TEST_F(TlsTest, ThreadsShareContexts) {
-  struct Worker : TlsTest {
-    void TestBody() override {}
-  };
   both();
   run();
   ASSERT_EQ(client.opens, 1) << client.error.text;
@@ -896,7 +893,7 @@ TEST_F(TlsTest, ThreadsShareContexts) {
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 10; ++i) {
-        Worker worker;
+        TlsWorld worker;
         worker.ours = ours;
         worker.theirs = theirs;
         worker.clock.now += Millis(i) * 3 * 3600 * 1000;  // rotates the ticket keys meanwhile

@@ -22,7 +22,9 @@
 
 namespace {
 
-std::string text(cardea_str s) { return std::string(s.ptr, s.len); }
+std::string text(cardea_str s) {
+  return std::string(s.ptr, s.len);
+}
 
 // Prints the library's words and gives its memory back.
 int complain(int code, cardea_error* error, const std::string& what) {
@@ -37,8 +39,8 @@ int complain(int code, cardea_error* error, const std::string& what) {
   return 1;
 }
 
-// Lines from any thread to one file, written by a thread of its own: a stalled sink never stalls traffic. What does not fit in the
-// buffer is dropped and counted.
+// Lines from any thread to one file, written by a thread of its own: a stalled sink never stalls traffic. What does not
+// fit in the buffer is dropped and counted.
 class LineWriter {
  public:
   ~LineWriter() { stop(); }
@@ -219,7 +221,8 @@ class Flag {
 
 void on_request_end(void* log, cardea_request* r) {
   cardea_str record;
-  if (cardea_request_get_str(r, CARDEA_STR_ACCESS_RECORD, &record) == CARDEA_OK) static_cast<LineWriter*>(log)->line(record);
+  if (cardea_request_get_str(r, CARDEA_STR_ACCESS_RECORD, &record) == CARDEA_OK)
+    static_cast<LineWriter*>(log)->line(record);
 }
 
 class Demo {
@@ -231,7 +234,8 @@ class Demo {
     cardea_str log_path{"", 0};
     cardea_config_get_str(config, CARDEA_OPT_GLOBAL_ACCESS_LOG_PATH, &log_path);
     if (!access_log_.open(text(log_path))) {
-      fprintf(stderr, "%s: access_log.path: %s: %s\n", arguments_.config.c_str(), text(log_path).c_str(), strerror(errno));
+      fprintf(stderr, "%s: access_log.path: %s: %s\n", arguments_.config.c_str(), text(log_path).c_str(),
+              strerror(errno));
       return 1;
     }
     int status = start(config);

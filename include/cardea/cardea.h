@@ -66,27 +66,27 @@ struct uv_loop_s;
 /* ---- errors ------------------------------------------------------------------------------------ */
 
 #define CARDEA_OK 0
-#define CARDEA_EINVAL (-1)       /* an argument is out of its domain */
+#define CARDEA_EINVAL (-1) /* an argument is out of its domain */
 #define CARDEA_ENOMEM (-2)
-#define CARDEA_EINTERNAL (-3)    /* a defect in Cardea: please report it */
-#define CARDEA_ESEALED (-4)      /* the object is frozen; nothing changed */
-#define CARDEA_ECONFIG (-5)      /* the configuration is not valid; the error's message has a line for each fault */
-#define CARDEA_EIO (-6)          /* the operating system refused; source code = errno */
-#define CARDEA_ETLS (-7)         /* a key or certificate is not usable */
+#define CARDEA_EINTERNAL (-3) /* a defect in Cardea: please report it */
+#define CARDEA_ESEALED (-4)   /* the object is frozen; nothing changed */
+#define CARDEA_ECONFIG (-5)   /* the configuration is not valid; the error's message has a line for each fault */
+#define CARDEA_EIO (-6)       /* the operating system refused; source code = errno */
+#define CARDEA_ETLS (-7)      /* a key or certificate is not usable */
 #define CARDEA_EADDRINUSE (-8)
 #define CARDEA_ENOTFOUND (-9)
-#define CARDEA_ENOTSUP (-10)     /* not on this platform, not in this build, or not built yet */
-#define CARDEA_ESTALE (-11)      /* what the token named is over */
-#define CARDEA_EREENTRANT (-12)  /* _step or _run from inside a callback of the same worker */
+#define CARDEA_ENOTSUP (-10)    /* not on this platform, not in this build, or not built yet */
+#define CARDEA_ESTALE (-11)     /* what the token named is over */
+#define CARDEA_EREENTRANT (-12) /* _step or _run from inside a callback of the same worker */
 #define CARDEA_EWRONGTHREAD (-13)
-#define CARDEA_ECLOSED (-14)     /* the worker is closing */
+#define CARDEA_ECLOSED (-14) /* the worker is closing */
 #define CARDEA_ETIMEDOUT (-15)
 #define CARDEA_EFORKED (-16)
 #define CARDEA_EEXIST (-17)
 #define CARDEA_EAGAIN (-18)
 
-CARDEA_API const char *cardea_strerror(int code);  /* a sentence; static. any */
-CARDEA_API const char *cardea_errname(int code);   /* "CARDEA_EINVAL"; static; "CARDEA_E?" for unknown codes. any */
+CARDEA_API const char *cardea_strerror(int code); /* a sentence; static. any */
+CARDEA_API const char *cardea_errname(int code);  /* "CARDEA_EINVAL"; static; "CARDEA_E?" for unknown codes. any */
 
 /* Owned by the caller of the function that gave it; immutable. any */
 CARDEA_API int cardea_error_code(const cardea_error *e);
@@ -99,13 +99,13 @@ CARDEA_API void cardea_error_free(cardea_error *e);
 /* Checks that header and library fit (same major; library's minor not older). Optional: call it first, from one thread.
  * `flags` must be 0. `alloc` is reserved and must be NULL (CARDEA_ENOTSUP). */
 CARDEA_API int cardea_init(uint32_t version_num, uint32_t flags, const void *alloc);
-CARDEA_API uint32_t cardea_version(void);             /* CARDEA_VERSION_NUM of the library */
-CARDEA_API const char *cardea_version_string(void);   /* "0.1.0" */
+CARDEA_API uint32_t cardea_version(void);           /* CARDEA_VERSION_NUM of the library */
+CARDEA_API const char *cardea_version_string(void); /* "0.1.0" */
 
 #define CARDEA_FEATURE_TLS 1u
 #define CARDEA_FEATURE_HTTP2 2u
 #define CARDEA_FEATURE_DNS 4u
-CARDEA_API uint32_t cardea_features(void);            /* bit mask of CARDEA_FEATURE_ */
+CARDEA_API uint32_t cardea_features(void); /* bit mask of CARDEA_FEATURE_ */
 
 #define CARDEA_LOG_ERROR 1
 #define CARDEA_LOG_WARNING 2
@@ -124,11 +124,11 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OWNER_ROUTE 3
 #define CARDEA_OWNER_CLUSTER 4
 
-#define CARDEA_TYPE_BOOL 1       /* set_int: 0 or 1 */
-#define CARDEA_TYPE_INT 2        /* set_int */
-#define CARDEA_TYPE_DURATION 3   /* set_int: milliseconds; set_str: "1h30m", "500ms" */
-#define CARDEA_TYPE_STRING 4     /* set_str */
-#define CARDEA_TYPE_STRINGS 5    /* set_str appends; maps take "name: value" */
+#define CARDEA_TYPE_BOOL 1     /* set_int: 0 or 1 */
+#define CARDEA_TYPE_INT 2      /* set_int */
+#define CARDEA_TYPE_DURATION 3 /* set_int: milliseconds; set_str: "1h30m", "500ms" */
+#define CARDEA_TYPE_STRING 4   /* set_str */
+#define CARDEA_TYPE_STRINGS 5  /* set_str appends; maps take "name: value" */
 
 /* The numbers. Never changed, never used again. */
 #define CARDEA_OPT_GLOBAL_TIMEOUT_READ 1001
@@ -227,8 +227,8 @@ CARDEA_API int cardea_option_by_name(int owner, const char *name, size_t n);
 CARDEA_API int cardea_option_next(int option);
 CARDEA_API const char *cardea_option_name(int option); /* NULL: no such option; so the next three too */
 CARDEA_API const char *cardea_option_doc(int option);
-CARDEA_API int cardea_option_owner(int option);        /* or CARDEA_ENOTFOUND */
-CARDEA_API int cardea_option_type(int option);         /* or CARDEA_ENOTFOUND */
+CARDEA_API int cardea_option_owner(int option); /* or CARDEA_ENOTFOUND */
+CARDEA_API int cardea_option_type(int option);  /* or CARDEA_ENOTFOUND */
 /* Out-pointers may be NULL. For types without a range CARDEA_EINVAL. */
 CARDEA_API int cardea_option_range(int option, int64_t *def, int64_t *min, int64_t *max);
 
@@ -238,8 +238,7 @@ CARDEA_API int cardea_config_new(cardea_config **out);
 /* Reads a configuration file's text (YAML or JSON, Pomerium's keys). Files that it names are relative to the folder of
  * `source_name`, which also stands in messages. Sealed by cardea_config_seal() like any other. ECONFIG: every fault at once,
  * "SOURCE:LINE:COLUMN: KEY: reason" a line. */
-CARDEA_API int cardea_config_load(const char *text, size_t n, const char *source_name, cardea_config **out,
-                                  cardea_error **error);
+CARDEA_API int cardea_config_load(const char *text, size_t n, const char *source_name, cardea_config **out, cardea_error **error);
 CARDEA_API void cardea_config_unref(cardea_config *c);
 CARDEA_API int cardea_config_set_int(cardea_config *c, int option, int64_t value);
 CARDEA_API int cardea_config_set_str(cardea_config *c, int option, const char *s, size_t n);
@@ -247,8 +246,9 @@ CARDEA_API int cardea_config_add_listener(cardea_config *c, cardea_listener *l);
 CARDEA_API int cardea_config_add_route(cardea_config *c, cardea_route *r); /* order matters: first match wins */
 /* Checks everything, loads keys and certificates, compiles matchers; freezes `c` and all that is attached. */
 CARDEA_API int cardea_config_seal(cardea_config *c, cardea_error **error);
-/* Effective value of a global integer option of a sealed configuration. */
+/* Effective value of a global integer option of a sealed configuration; CARDEA_EAGAIN before. */
 CARDEA_API int cardea_config_get_int(const cardea_config *c, int option, int64_t *out);
+/* A global string option as it was set; empty when it was not. access_log.path is absolute or as given. */
 CARDEA_API int cardea_config_get_str(const cardea_config *c, int option, cardea_str *out);
 /* The files that were read, the configuration's own not included; CARDEA_ENOTFOUND past the last. */
 CARDEA_API int cardea_config_file(const cardea_config *c, size_t index, cardea_str *out);
@@ -275,7 +275,7 @@ CARDEA_API int cardea_route_new(const char *from, size_t n, cardea_route **out);
 CARDEA_API void cardea_route_unref(cardea_route *r);
 CARDEA_API int cardea_route_set_int(cardea_route *r, int option, int64_t value);
 CARDEA_API int cardea_route_set_str(cardea_route *r, int option, const char *s, size_t n);
-CARDEA_API int cardea_route_set_policy(cardea_route *r, cardea_policy *p);   /* without one the route answers 403 */
+CARDEA_API int cardea_route_set_policy(cardea_route *r, cardea_policy *p); /* without one the route answers 403 */
 CARDEA_API int cardea_route_set_cluster(cardea_route *r, cardea_cluster *k);
 
 /* Pomerium's policy language as YAML or JSON text. */
@@ -309,54 +309,55 @@ typedef struct cardea_handlers {
   void (*on_conn_close)(void *ud, cardea_conn *c); /* once for each on_conn_open */
 } cardea_handlers;
 
-/* Completes a pending authorization. `identity` (may be NULL) is kept for the access record. CARDEA_ESTALE when the request is
- * over, timed out or was completed before; harmless. any */
+/* Completes a pending authorization with CARDEA_ALLOW or CARDEA_DENY. `identity` (may be NULL) is kept for the access record.
+ * CARDEA_ESTALE when the request is over, timed out or was completed before; harmless. CARDEA_EINVAL for another decision, and the
+ * request goes on waiting. Legal inside on_authorize, which then answers CARDEA_PENDING. any */
 CARDEA_API int cardea_authorize_complete(cardea_token t, int decision, const char *identity, size_t n);
 
 /* What a request or a connection can tell (loop; inside callbacks). */
 #define CARDEA_STR_REQUEST_ID 1
 #define CARDEA_STR_METHOD 2
-#define CARDEA_STR_HOST 3          /* without port, as the client wrote it */
-#define CARDEA_STR_PATH 4          /* normalised, without query: what was matched */
-#define CARDEA_STR_QUERY 5         /* with '?', or empty */
-#define CARDEA_STR_ROUTE 6         /* its name; empty when none matched */
-#define CARDEA_STR_CLIENT_IP 7     /* by X-Forwarded-For and the trusted hops, else the peer's */
-#define CARDEA_STR_PEER 8          /* address of the connection */
+#define CARDEA_STR_HOST 3      /* without port, as the client wrote it */
+#define CARDEA_STR_PATH 4      /* normalised, without query: what was matched */
+#define CARDEA_STR_QUERY 5     /* with '?', or empty */
+#define CARDEA_STR_ROUTE 6     /* its name; empty when none matched */
+#define CARDEA_STR_CLIENT_IP 7 /* by X-Forwarded-For and the trusted hops, else the peer's */
+#define CARDEA_STR_PEER 8      /* address of the connection */
 #define CARDEA_STR_LISTENER 9
 #define CARDEA_STR_IDENTITY 10
-#define CARDEA_STR_POLICY_DATA 11  /* of the criterion `host`, as JSON */
-#define CARDEA_STR_ENDPOINT 12     /* address of the service; empty when none was picked */
-#define CARDEA_STR_CAUSE 13        /* "ok", "denied:by_rule", "truncated:upstream_reset", … */
-#define CARDEA_STR_FLAGS 14        /* Envoy's response flag, "-" for none */
-#define CARDEA_STR_PROTOCOL 15     /* "HTTP/1.1", "HTTP/2.0" */
-#define CARDEA_STR_TLS_VERSION 16  /* "TLSv1.3", empty without TLS */
+#define CARDEA_STR_POLICY_DATA 11 /* of the criterion `host`, as JSON */
+#define CARDEA_STR_ENDPOINT 12    /* address of the service; empty when none was picked */
+#define CARDEA_STR_CAUSE 13       /* "ok", "denied:by_rule", "truncated:upstream_reset", … */
+#define CARDEA_STR_FLAGS 14       /* Envoy's response flag, "-" for none */
+#define CARDEA_STR_PROTOCOL 15    /* "HTTP/1.1", "HTTP/2.0" */
+#define CARDEA_STR_TLS_VERSION 16 /* "TLSv1.3", empty without TLS */
 #define CARDEA_STR_SNI 17
 #define CARDEA_STR_ACCESS_RECORD 18 /* the exchange as one JSON object (on_request_end) */
-#define CARDEA_STR_HEADERS 19      /* queue events only: "name: value\r\n" lines */
+#define CARDEA_STR_HEADERS 19       /* queue events only: "name: value\r\n" lines */
 
-#define CARDEA_INT_STATUS 1        /* 0: the client got no answer */
-#define CARDEA_INT_BYTES_IN 2      /* of the request's body */
-#define CARDEA_INT_BYTES_OUT 3     /* of the answer's body */
+#define CARDEA_INT_STATUS 1    /* 0: the client got no answer */
+#define CARDEA_INT_BYTES_IN 2  /* of the request's body */
+#define CARDEA_INT_BYTES_OUT 3 /* of the answer's body */
 #define CARDEA_INT_DURATION 4
-#define CARDEA_INT_CONNECT 5       /* 0: a pooled connection */
+#define CARDEA_INT_CONNECT 5 /* 0: a pooled connection */
 #define CARDEA_INT_FIRST_BYTE 6
 #define CARDEA_INT_ATTEMPTS 7
-#define CARDEA_INT_GENERATION 8    /* of the configuration that the exchange began with */
-#define CARDEA_INT_CONN_ID 9       /* unique in the process */
-#define CARDEA_INT_TRUNCATED 10    /* 1: cut after the head was sent */
+#define CARDEA_INT_GENERATION 8 /* of the configuration that the exchange began with */
+#define CARDEA_INT_CONN_ID 9    /* unique in the process */
+#define CARDEA_INT_TRUNCATED 10 /* 1: cut after the head was sent */
 
 CARDEA_API int cardea_request_get_str(const cardea_request *r, int what, cardea_str *out);
 CARDEA_API int cardea_request_get_int(const cardea_request *r, int what, int64_t *out);
-/* First request header of this name (any case); CARDEA_ENOTFOUND. */
+/* First request header of this name (any case); CARDEA_ENOTFOUND. As the client sent it in on_authorize, as the service got it in
+ * on_request_end. */
 CARDEA_API int cardea_request_header(const cardea_request *r, const char *name, size_t n, cardea_str *out);
 /* All request headers in order: fills up to `cap`, tells how many there are. */
-CARDEA_API int cardea_request_headers(const cardea_request *r, cardea_str *names, cardea_str *values, size_t cap,
-                                      size_t *count);
+CARDEA_API int cardea_request_headers(const cardea_request *r, cardea_str *names, cardea_str *values, size_t cap, size_t *count);
 CARDEA_API cardea_conn *cardea_request_conn(const cardea_request *r);
 CARDEA_API void *cardea_request_data(const cardea_request *r);
 CARDEA_API int cardea_request_set_data(cardea_request *r, void *data);
-CARDEA_API int cardea_conn_get_str(const cardea_conn *c, int what, cardea_str *out);  /* PEER LISTENER PROTOCOL TLS_VERSION SNI */
-CARDEA_API int cardea_conn_get_int(const cardea_conn *c, int what, int64_t *out);     /* CONN_ID */
+CARDEA_API int cardea_conn_get_str(const cardea_conn *c, int what, cardea_str *out); /* PEER LISTENER PROTOCOL TLS_VERSION SNI */
+CARDEA_API int cardea_conn_get_int(const cardea_conn *c, int what, int64_t *out);    /* CONN_ID */
 CARDEA_API void *cardea_conn_data(const cardea_conn *c);
 CARDEA_API int cardea_conn_set_data(cardea_conn *c, void *data);
 
@@ -374,11 +375,11 @@ CARDEA_API void cardea_proxy_unref(cardea_proxy *p);
 CARDEA_API int cardea_proxy_apply(cardea_proxy *p, cardea_config *config, cardea_error **error);
 CARDEA_API int cardea_proxy_generation(const cardea_proxy *p, uint64_t *out);
 /* Stops accepting, sends GOAWAY and Connection: close, lets exchanges finish, cuts the rest at the deadline. `done` (may be NULL)
- * runs once, on a worker's thread; on the caller's when there is no worker. deadline_ms < 0: the configuration's drain_timeout. */
+ * runs once, on a worker's thread; on the caller's when no worker is left. deadline_ms < 0: the configuration's drain_timeout. */
 CARDEA_API int cardea_proxy_drain(cardea_proxy *p, int64_t deadline_ms, cardea_done_fn done, void *ud);
 /* Walks the metrics: *cursor starts at 0. Names are static, values current. 1: one was given; 0: there are no more. */
-CARDEA_API int cardea_proxy_metric_next(const cardea_proxy *p, size_t *cursor, cardea_str *name, cardea_str *kind,
-                                        cardea_str *help, uint64_t *value);
+CARDEA_API int cardea_proxy_metric_next(const cardea_proxy *p, size_t *cursor, cardea_str *name, cardea_str *kind, cardea_str *help,
+                                        uint64_t *value);
 
 /* ---- workers: one loop each (loop) -------------------------------------------------------------- */
 
@@ -386,7 +387,7 @@ CARDEA_API int cardea_proxy_metric_next(const cardea_proxy *p, size_t *cursor, c
 /* Driven by fd, timeout and step from the host's own poll loop. */
 CARDEA_API int cardea_worker_new(cardea_proxy *p, cardea_worker **out, cardea_error **error);
 /* On the host's uv_loop_t. `uv_version`: the host's uv_version(); another major.minor than ours is refused. Host and Cardea must use
- * the same libuv object. Wait for close's completion before uv_loop_close(). */
+ * the same libuv object. Wait for close's completion before uv_loop_close(); after a failure here run the loop once. */
 CARDEA_API int cardea_worker_new_uv(cardea_proxy *p, struct uv_loop_s *loop, unsigned uv_version, cardea_worker **out,
                                     cardea_error **error);
 /* On a thread of ours with all signals blocked; callbacks come on it. */
@@ -400,9 +401,10 @@ CARDEA_API int cardea_worker_step(cardea_worker *w);    /* one pass without bloc
 CARDEA_API int cardea_worker_run(cardea_worker *w);     /* until the worker is closed */
 CARDEA_API int cardea_worker_wakeup(cardea_worker *w);  /* any: makes the fd readable */
 /* Takes over an accepted socket as if it had come to listener number `listener`; `preread` is what the host has read from it. The
- * descriptor is Cardea's from then on, also on failure. */
+ * descriptor is Cardea's from then on, also on failure. On workers with a thread of their own only inside callbacks. */
 CARDEA_API int cardea_worker_adopt_fd(cardea_worker *w, size_t listener, int fd, const char *preread, size_t n);
-/* The real address ("127.0.0.1:41207") of listener number `listener`; CARDEA_ENOTFOUND past the last. Borrowed until the next call. any */
+/* The real address ("127.0.0.1:41207") of listener number `listener`; CARDEA_ENOTFOUND past the last. Borrowed until the
+ * next call on this thread. any */
 CARDEA_API int cardea_worker_bound_address(cardea_worker *w, size_t listener, cardea_str *out);
 CARDEA_API int cardea_worker_bound_port(cardea_worker *w, size_t listener); /* 0 for unix sockets */
 /* Closes every connection now. Returns at once; `done` (may be NULL) runs once when everything is gone. any for threads, else loop */
@@ -414,12 +416,12 @@ CARDEA_API void cardea_worker_free(cardea_worker *w);
 
 /* ---- event queue: instead of callbacks (any, one poller at a time) -------------------------------- */
 
-#define CARDEA_EVENT_AUTHORIZE 1    /* token; complete it */
-#define CARDEA_EVENT_REQUEST_END 2  /* value: status */
-#define CARDEA_EVENT_CONN_OPEN 3    /* id: the connection's */
+#define CARDEA_EVENT_AUTHORIZE 1   /* token; complete it */
+#define CARDEA_EVENT_REQUEST_END 2 /* value: status */
+#define CARDEA_EVENT_CONN_OPEN 3   /* id: the connection's */
 #define CARDEA_EVENT_CONN_CLOSE 4
 #define CARDEA_EVENT_DRAINED 5
-#define CARDEA_EVENT_OVERFLOW 6     /* value: events that were dropped since the last poll */
+#define CARDEA_EVENT_OVERFLOW 6 /* value: events that were dropped since the last poll */
 
 /* 64 bytes; grows only at its end: poll is told the size. */
 typedef struct cardea_event {
@@ -428,17 +430,17 @@ typedef struct cardea_event {
   cardea_token token;
   uint64_t id;
   int64_t value;
-  uint64_t ref;      /* for cardea_queue_str() */
+  uint64_t ref; /* for cardea_queue_str() */
   uint64_t reserved[3];
 } cardea_event;
 
-/* At most `capacity` events wait (0: 65536). An authorization that finds it full is denied; others are dropped and counted. */
+/* At most `capacity` events wait (0: 65536), and 64 MiB of them. What finds the queue full is dropped and counted; an authorization is
+ * denied then. */
 CARDEA_API int cardea_queue_new(size_t capacity, cardea_queue **out);
 CARDEA_API void cardea_queue_unref(cardea_queue *q);
 CARDEA_API int cardea_queue_fd(const cardea_queue *q); /* readable while events wait */
-/* Events of this proxy go to `q` from now on; `types`: bit mask of 1 << CARDEA_EVENT_. Before the first worker is made. A handler that is set
- * wins over the event of the same kind. */
-/* CARDEA_ESEALED once a worker exists. */
+/* Events of this proxy go to `q` from now on; `types`: bit mask of 1 << CARDEA_EVENT_. Before the first worker is made, later
+ * CARDEA_ESEALED. A handler that is set wins over the event of the same kind. `q` may be NULL: no events. */
 CARDEA_API int cardea_proxy_set_queue(cardea_proxy *p, cardea_queue *q, uint32_t types);
 /* Takes up to `cap` events; `stride` is sizeof(cardea_event) of the caller. */
 CARDEA_API int cardea_queue_poll(cardea_queue *q, void *events, size_t cap, size_t stride, size_t *count);

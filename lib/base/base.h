@@ -26,13 +26,13 @@ struct Error {
 
 // Numbers of the ABI's errors; cardea.h has the same values and a test holds the two together.
 enum ErrorCode : int {
-  kEinval = -1,       // an argument is out of its domain
+  kEinval = -1,  // an argument is out of its domain
   kEnomem = -2,
-  kEinternal = -3,    // a defect in the library
-  kEsealed = -4,      // the object is frozen
-  kEconfig = -5,      // the configuration is not valid
-  kEio = -6,          // the operating system refused
-  kEtls = -7,         // a key or certificate is not usable
+  kEinternal = -3,  // a defect in the library
+  kEsealed = -4,    // the object is frozen
+  kEconfig = -5,    // the configuration is not valid
+  kEio = -6,        // the operating system refused
+  kEtls = -7,       // a key or certificate is not usable
   kEaddrinuse = -8,
   kEnotfound = -9,
   kEnotsup = -10,

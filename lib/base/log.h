@@ -14,7 +14,9 @@ using Sink = void (*)(void* ud, int level, const char* message, size_t size);
 
 void set_sink(Sink sink, void* ud, int level);
 extern std::atomic<int> threshold;  // 0: nothing is wanted
-inline bool wanted(Level level) { return level <= threshold.load(std::memory_order_relaxed); }
+inline bool wanted(Level level) {
+  return level <= threshold.load(std::memory_order_relaxed);
+}
 // Control characters are replaced, so one message is one line.
 void write(Level level, std::string_view message);
 

@@ -169,6 +169,12 @@ void Freezer::freeze_listener(const ListenerDraft& draft, size_t index) {
     }
   }
   if (draft.tls) freeze_server_tls(*draft.tls, place, out);
+  // Listeners are told apart by name, and several may ask for port 0 of one address.
+  auto taken = [&](const std::string& name) {
+    return std::any_of(out_->listeners.begin(), out_->listeners.end(),
+                       [&](const Listener& l) { return l.name == name; });
+  };
+  for (int n = 2; taken(out.name); ++n) out.name = draft.address.value + "#" + std::to_string(n);
   out_->listeners.push_back(std::move(out));
 }
 

@@ -51,7 +51,9 @@ bool Loader::load_global(const Node& key, const Node& value) {
   } else if (name == "set_response_headers") {
     load_headers(draft_, *option_by_id(OPT_GLOBAL_SET_RESPONSE_HEADERS), value, name);
   } else {
-    return load_listener_key(key, value) || load_option(draft_, Owner::global, name, value, name);
+    // A row's dotted key is a place inside a mapping, not a key.
+    bool plain = name.find('.') == std::string::npos;
+    return plain && (load_listener_key(key, value) || load_option(draft_, Owner::global, name, value, name));
   }
   return true;
 }

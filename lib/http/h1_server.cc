@@ -97,6 +97,7 @@ void Server::begin_exchange(RequestPtr head, const Facts& facts) {
   upgrade_size_ = uint8_t(head->upgrade.copy(upgrade_, sizeof upgrade_));
   tunnel_asked_ = facts.tunnel;
   exchange_ = true;
+  buffer_limit_ = limits_.buffer_limit;
   released_ = owes_end_ = paused_ = blocked_ = tunnel_eof_ = false;
   receiver_ = nullptr;
   out_ = Out::head;
@@ -154,7 +155,10 @@ void Server::step_discard(Bytes& in) {
     return;
   }
   discard_left_ -= taken;
-  if (step == BodyReader::Step::end || body_.ended()) in_ = In::head;
+  if (step == BodyReader::Step::end || body_.ended()) {
+    in_ = In::head;
+    idle_owed_ = true;
+  }
 }
 
 // A request that turned out to be broken after it was delivered.
@@ -299,10 +303,10 @@ void Server::produced(size_t queued_in_stream) {
 
 void Server::tell_pressure() {
   if (!receiver_ || out_ == Out::done) return;
-  if (!blocked_ && backlog() > limits_.buffer_limit) {
+  if (!blocked_ && backlog() > buffer_limit_) {
     blocked_ = true;
     receiver_->on_blocked();
-  } else if (blocked_ && backlog() < limits_.buffer_limit / 2) {
+  } else if (blocked_ && backlog() < buffer_limit_ / 2) {
     blocked_ = false;
     receiver_->on_unblocked();
   }
@@ -312,7 +316,6 @@ void Server::tell_pressure() {
 void Server::finish_exchange() {
   if (!exchange_ || !released_ || out_ != Out::done) return;
   exchange_ = false;
-  idle_owed_ = true;
   switch (in_) {
     case In::body:
       // A body that is framed can be read over, one that is held back or endless cannot.
@@ -330,6 +333,7 @@ void Server::finish_exchange() {
       in_ = In::closed;
       break;
   }
+  idle_owed_ = in_ != In::discard;  // not before the rest of the request is read over
 }
 
 void Server::hold(Bytes bytes) {

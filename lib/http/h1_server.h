@@ -37,6 +37,7 @@ class Server final : public ServerCodec, private ResponseSender {
   enum class Out : uint8_t { head, body, done };  // what the current response needs next
 
   // ResponseSender
+  void set_buffer_limit(uint32_t bytes) override { buffer_limit_ = bytes; }
   void send_informational(uint16_t status, const Fields& fields) override;
   void send_head(const ResponseHead& head) override;
   void send_body(Bytes borrowed) override;
@@ -109,6 +110,7 @@ class Server final : public ServerCodec, private ResponseSender {
   bool tunnel_eof_ = false;  // the client will send nothing more into the tunnel
   bool paused_ = false;
   bool blocked_ = false;
+  uint32_t buffer_limit_ = 0;  // of this exchange
 
   // The connection.
   bool close_after_ = false;  // this exchange is the last one

@@ -324,10 +324,10 @@ void H2Session::settle_output(size_t queued) {
     }
     keep_borrowed(*s);
     const size_t left = s->pending.size() - s->pending_at;
-    if (!s->blocked && left > limits_.buffer_limit) {
+    if (!s->blocked && left > s->buffer_limit) {
       s->blocked = true;
       if (s->receiver) s->receiver->on_blocked();
-    } else if (s->blocked && left < limits_.buffer_limit / 2) {
+    } else if (s->blocked && left < s->buffer_limit / 2) {
       s->blocked = false;
       if (s->receiver) s->receiver->on_unblocked();
     }

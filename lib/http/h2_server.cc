@@ -9,6 +9,7 @@ class H2Server;
 
 struct ServerStream final : H2Sender<ResponseSender> {
   H2Server& server() const;
+  void set_buffer_limit(uint32_t bytes) override { buffer_limit = bytes; }
   void send_informational(uint16_t status, const Fields& fields) override;
   void send_head(const ResponseHead& head) override;
 

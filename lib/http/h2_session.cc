@@ -67,6 +67,7 @@ void H2Stream::reset_stream(H2Session& owner) {
   constexpr size_t kKeep = 4096;
   unlink();
   session = &owner;
+  buffer_limit = owner.limits().buffer_limit;
   receiver = nullptr;
   id = 0;
   pending.clear();

@@ -50,8 +50,9 @@ struct H2Stream : Link {
   bool end_queued = false;  // no more body will be given
   bool end_sent = false;    // END_STREAM left in the output
   bool deferred = false;    // nghttp2 waits for resume_data
-  bool blocked = false;     // on_blocked was told
-  bool in_head = false;     // the first header block is not complete
+  uint32_t buffer_limit = 0;
+  bool blocked = false;  // on_blocked was told
+  bool in_head = false;  // the first header block is not complete
   bool in_trailers = false;
   bool over_limit = false;  // the block is too big: not stored any more
   bool malformed = false;   // a field that must not be there
@@ -81,6 +82,7 @@ class H2Session {
  public:
   H2Session(const H2Session&) = delete;
   H2Session& operator=(const H2Session&) = delete;
+  const CodecLimits& limits() const { return limits_; }
 
   // The Sender half of a stream (see http.h).
   void send_body(H2Stream& s, Bytes borrowed);
@@ -214,9 +216,9 @@ class H2Session {
   bool greeted_ = false;     // our SETTINGS are in the output
   bool settings_seen_ = false, settings_acked_ = false;
   bool unclaimed_head_ = false;  // HEADERS that opened or continued no stream
-  size_t lent_size_ = 0;  // borrowed since the last filled()
+  size_t lent_size_ = 0;         // borrowed since the last filled()
   bool flush_asked_ = false, flush_due_ = false;
-  bool produced_ = false;  // fill() ran since the last filled()
+  bool produced_ = false;   // fill() ran since the last filled()
   bool congested_ = false;  // the peer does not read: neither do we
   bool told_reads_ = true;
 };

@@ -18,14 +18,44 @@ namespace cardea::http {
 
 // Names that some part of Cardea looks for. Others are `other` and compared by text.
 enum class FieldId : uint8_t {
-  other, accept, authorization, cache_control, connection, content_length, content_type, cookie, date, expect,
-  forwarded, grpc_status, host, http2_settings, keep_alive, location, origin, proxy_authenticate,
-  proxy_authorization, proxy_connection, retry_after, server, set_cookie, te, trailer, transfer_encoding,
-  upgrade, user_agent, via, x_forwarded_for, x_forwarded_host, x_forwarded_proto, x_real_ip, x_request_id,
+  other,
+  accept,
+  authorization,
+  cache_control,
+  connection,
+  content_length,
+  content_type,
+  cookie,
+  date,
+  expect,
+  forwarded,
+  grpc_status,
+  host,
+  http2_settings,
+  keep_alive,
+  location,
+  origin,
+  proxy_authenticate,
+  proxy_authorization,
+  proxy_connection,
+  retry_after,
+  server,
+  set_cookie,
+  te,
+  trailer,
+  transfer_encoding,
+  upgrade,
+  user_agent,
+  via,
+  x_forwarded_for,
+  x_forwarded_host,
+  x_forwarded_proto,
+  x_real_ip,
+  x_request_id,
   count_
 };
-FieldId field_id(Bytes name);       // any case
-Bytes field_name(FieldId id);       // lower case; empty for other
+FieldId field_id(Bytes name);  // any case
+Bytes field_name(FieldId id);  // lower case; empty for other
 bool equal_no_case(Bytes a, Bytes b);
 
 struct Field {
@@ -41,13 +71,15 @@ class Fields {
   void add(FieldId id, Bytes value) { all_.push_back({field_name(id), value, id}); }
   void add(const Field& f) { all_.push_back(f); }
   const Field* find(FieldId id) const;
-  const Field* find(Bytes name) const;        // any case
-  Bytes value(FieldId id) const;              // of the first; empty when absent
-  size_t remove(FieldId id);                  // how many
+  const Field* find(Bytes name) const;  // any case
+  Bytes value(FieldId id) const;        // of the first; empty when absent
+  size_t remove(FieldId id);            // how many
   size_t remove(Bytes name);
   template <class Pred>
-  size_t remove_if(Pred pred) { return std::erase_if(all_, pred); }
-  void set(FieldId id, Bytes value);          // one field with this value, in the place of the first
+  size_t remove_if(Pred pred) {
+    return std::erase_if(all_, pred);
+  }
+  void set(FieldId id, Bytes value);  // one field with this value, in the place of the first
   void set(Bytes name, Bytes value);
   auto begin() const { return all_.begin(); }
   auto end() const { return all_.end(); }
@@ -89,15 +121,15 @@ struct Head {
   Fields fields;
   Protocol protocol = Protocol::http11;
   std::optional<uint64_t> content_length;
-  bool has_body = false;   // body bytes or at least an open end; false: the message ends with its head
+  bool has_body = false;  // body bytes or at least an open end; false: the message ends with its head
 };
 
 struct RequestHead : Head {
   Method method = Method::other;
   Bytes method_name;
-  Bytes scheme;            // "http" or "https": what the client claims; the listener knows better
-  Bytes authority;         // host[:port] as sent, valid per RFC 3986; never empty
-  Bytes target;            // origin-form ("/a?b"), "*" for OPTIONS, authority-form for CONNECT
+  Bytes scheme;     // "http" or "https": what the client claims; the listener knows better
+  Bytes authority;  // host[:port] as sent, valid per RFC 3986; never empty
+  Bytes target;     // origin-form ("/a?b"), "*" for OPTIONS, authority-form for CONNECT
   // Token of an asked-for upgrade (h1 Upgrade, h2 :protocol), or empty. A request that may become a tunnel (this or
   // CONNECT) has has_body: the tunnel's open end. Its bytes come after the answer that accepts it (101, or 2xx to
   // CONNECT); any other final answer ends it (on_end).
@@ -109,7 +141,7 @@ struct RequestHead : Head {
 
 struct ResponseHead : Head {
   uint16_t status = 0;
-  bool close = false;      // h1 downstream only: end the connection after this message
+  bool close = false;  // h1 downstream only: end the connection after this message
   void reset();
 };
 
@@ -129,39 +161,39 @@ bool is_bodiless(Method method, uint16_t status);
 
 // One row a cause: name, HTTP status (0: none is sent), gRPC status, Envoy's flag, word of the log.
 // Statuses are the defaults of the error contract; a rejection brings its own.
-#define CARDEA_END_CAUSES(X)                                                    \
-  X(none, 0, 0, "-", "ok")                                                      \
-  X(bad_request, 400, 13, "DPE", "bad_request")                                 \
-  X(client_timeout, 408, 4, "DT", "client_timeout")                             \
-  X(no_route, 404, 12, "NR", "no_route")                                        \
-  X(denied, 403, 7, "UAEX", "denied")                                           \
-  X(authorize_timeout, 503, 14, "UAEX", "authorize_timeout")                    \
-  X(no_upstream, 503, 14, "UH", "no_upstream")                                  \
-  X(connect_failed, 503, 14, "UF", "connect")                                   \
-  X(dns_failed, 503, 14, "DF", "dns")                                           \
-  X(connect_timeout, 504, 14, "UF", "upstream_timeout")                         \
-  X(upstream_timeout, 504, 4, "UT", "upstream_timeout")                         \
-  X(stream_idle, 504, 4, "SI", "stream_idle")                                   \
-  X(max_duration, 504, 4, "UMSDR", "max_duration")                              \
-  X(upstream_protocol, 502, 14, "UPE", "upstream_protocol")                     \
-  X(upstream_reset, 502, 14, "UR", "upstream_reset")                            \
-  X(upstream_closed, 502, 14, "UC", "upstream_closed")                          \
-  X(upstream_tls, 502, 14, "UF", "upstream_tls")                                \
-  X(upgrade_refused, 403, 7, "UAEX", "upgrade_refused")                         \
-  X(overload, 503, 14, "OM", "overload")                                        \
-  X(draining, 503, 14, "LR", "draining")                                        \
-  X(downstream_reset, 0, 1, "DR", "downstream_reset")                           \
-  X(downstream_closed, 0, 1, "DC", "downstream_closed")                         \
-  X(host_ended, 0, 14, "LR", "host_ended")                                      \
-  X(direct_response, 0, 0, "-", "direct_response")                              \
-  X(redirect, 0, 0, "-", "redirect")                                            \
+#define CARDEA_END_CAUSES(X)                                 \
+  X(none, 0, 0, "-", "ok")                                   \
+  X(bad_request, 400, 13, "DPE", "bad_request")              \
+  X(client_timeout, 408, 4, "DT", "client_timeout")          \
+  X(no_route, 404, 12, "NR", "no_route")                     \
+  X(denied, 403, 7, "UAEX", "denied")                        \
+  X(authorize_timeout, 503, 14, "UAEX", "authorize_timeout") \
+  X(no_upstream, 503, 14, "UH", "no_upstream")               \
+  X(connect_failed, 503, 14, "UF", "connect")                \
+  X(dns_failed, 503, 14, "DF", "dns")                        \
+  X(connect_timeout, 504, 14, "UF", "upstream_timeout")      \
+  X(upstream_timeout, 504, 4, "UT", "upstream_timeout")      \
+  X(stream_idle, 504, 4, "SI", "stream_idle")                \
+  X(max_duration, 504, 4, "UMSDR", "max_duration")           \
+  X(upstream_protocol, 502, 14, "UPE", "upstream_protocol")  \
+  X(upstream_reset, 502, 14, "UR", "upstream_reset")         \
+  X(upstream_closed, 502, 14, "UC", "upstream_closed")       \
+  X(upstream_tls, 502, 14, "UF", "upstream_tls")             \
+  X(upgrade_refused, 403, 7, "UAEX", "upgrade_refused")      \
+  X(overload, 503, 14, "OM", "overload")                     \
+  X(draining, 503, 14, "LR", "draining")                     \
+  X(downstream_reset, 0, 1, "DR", "downstream_reset")        \
+  X(downstream_closed, 0, 1, "DC", "downstream_closed")      \
+  X(host_ended, 0, 14, "LR", "host_ended")                   \
+  X(direct_response, 0, 0, "-", "direct_response")           \
+  X(redirect, 0, 0, "-", "redirect")                         \
   X(internal, 500, 13, "LR", "internal")
 
 enum class EndCause : uint8_t {
 #define X(name, status, grpc, flag, word) name,
   CARDEA_END_CAUSES(X)
 #undef X
-  count_
+      count_
 };
 struct EndCauseRow {
   const char* name;
@@ -183,16 +215,16 @@ struct End {
 // ---- limits ---------------------------------------------------------------------------------------
 
 struct CodecLimits {
-  uint32_t max_head_bytes = 64 * 1024;       // 431 past it
-  uint32_t max_request_line = 8 * 1024;      // 414
-  uint32_t max_fields = 100;                 // 431; every cookie crumb counts
+  uint32_t max_head_bytes = 64 * 1024;   // 431 past it
+  uint32_t max_request_line = 8 * 1024;  // 414
+  uint32_t max_fields = 100;             // 431; every cookie crumb counts
   uint32_t max_trailer_bytes = 8 * 1024, max_trailer_fields = 32;
-  uint32_t max_chunk_overhead = 16 * 1024;   // size lines and extensions above the body's own bytes
-  uint32_t max_informational = 32;           // upstream 1xx
-  uint32_t max_concurrent_streams = 100;     // h2, both sides
+  uint32_t max_chunk_overhead = 16 * 1024;  // size lines and extensions above the body's own bytes
+  uint32_t max_informational = 32;          // upstream 1xx
+  uint32_t max_concurrent_streams = 100;    // h2, both sides
   uint32_t h2_stream_window = 64 * 1024, h2_connection_window = 1024 * 1024;
-  uint32_t h2_error_budget = 100;            // stream errors, resets, useless frames per 10 s (see h2.cc)
-  uint32_t buffer_limit = 32 * 1024;         // per direction of an exchange: block above it, unblock at half
+  uint32_t h2_error_budget = 100;     // stream errors, resets, useless frames per 10 s (see h2.cc)
+  uint32_t buffer_limit = 32 * 1024;  // per direction of an exchange: block above it, unblock at half
   enum class Underscores : uint8_t { allow, reject_request, drop_field } underscores = Underscores::reject_request;
   bool operator==(const CodecLimits&) const = default;
 };
@@ -210,7 +242,7 @@ class Output {
   Output& operator=(const Output&) = delete;
   void copy(Bytes s);
   void borrow(Bytes s);
-  char* reserve(size_t n);         // room for a head; commit() says how much of it was used
+  char* reserve(size_t n);  // room for a head; commit() says how much of it was used
   void commit(size_t n);
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
@@ -232,8 +264,8 @@ class Output {
 // the call that gave it until release() or the codec's end.
 class Sender {
  public:
-  virtual void send_body(Bytes borrowed) = 0;          // bytes last until the end of the turn
-  virtual void send_end(const Fields* trailers) = 0;   // trailers may be null; ignored where they cannot go
+  virtual void send_body(Bytes borrowed) = 0;         // bytes last until the end of the turn
+  virtual void send_end(const Fields* trailers) = 0;  // trailers may be null; ignored where they cannot go
   // The message will not be complete and the peer must be able to tell: h1 ends the connection, h2 sends
   // RST_STREAM. Also refuses what is still to be received. Nothing more is told to the receiver.
   virtual void reset(EndCause why) = 0;
@@ -250,6 +282,8 @@ class Sender {
 
 class ResponseSender : public Sender {
  public:
+  // The buffer limit of this answer instead of CodecLimits' one; before its first byte.
+  virtual void set_buffer_limit(uint32_t bytes) = 0;
   virtual void send_informational(uint16_t status, const Fields& fields) = 0;  // 100..199, not 101
   virtual void send_head(const ResponseHead& head) = 0;  // head.has_body false: complete with its head
 };
@@ -257,7 +291,7 @@ class ResponseSender : public Sender {
 class RequestSender : public Sender {
  public:
   virtual void send_head(const RequestHead& head) = 0;  // sends authority as Host / :authority
-  virtual bool anything_sent() const = 0;  // false: no byte of this request has left for the kernel
+  virtual bool anything_sent() const = 0;               // false: no byte of this request has left for the kernel
 };
 
 // ---- receiving ------------------------------------------------------------------------------------
@@ -265,8 +299,8 @@ class RequestSender : public Sender {
 // Takes one message and news of the opposite direction. Never called from inside a Sender's method.
 class Receiver {
  public:
-  virtual void on_body(Bytes bytes) = 0;              // bytes last until the end of the turn
-  virtual void on_trailers(const Fields& fields) = 0; // before on_end; views last for the call
+  virtual void on_body(Bytes bytes) = 0;               // bytes last until the end of the turn
+  virtual void on_trailers(const Fields& fields) = 0;  // before on_end; views last for the call
   virtual void on_end() = 0;
   // The peer or the wire broke this exchange, once: nothing more comes and nothing more can be sent.
   virtual void on_reset(const End& end) = 0;
@@ -290,8 +324,8 @@ class ResponseReceiver : public Receiver {
 // What a codec needs from the connection that it works on.
 class CodecHost {
  public:
-  virtual void request_flush() = 0;     // output waits: call produce() before the turn ends
-  virtual void reading_changed() = 0;   // wants_read() has another answer
+  virtual void request_flush() = 0;    // output waits: call produce() before the turn ends
+  virtual void reading_changed() = 0;  // wants_read() has another answer
   // Nothing good can come any more: flush, then close. Exchanges have been told already. `end.detail` is "truncated"
   // when the last message was cut where a plain end of the stream could look complete (close-delimited bodies,
   // tunnels): the transport should then end abruptly (TCP reset, no close_notify).
@@ -307,8 +341,8 @@ class CodecHost {
 class Codec {
  public:
   virtual ~Codec() = default;
-  virtual void receive(Bytes bytes) = 0;     // takes all of it
-  virtual void receive_eof() = 0;            // the peer sends nothing more
+  virtual void receive(Bytes bytes) = 0;             // takes all of it
+  virtual void receive_eof() = 0;                    // the peer sends nothing more
   virtual void connection_lost(const End& end) = 0;  // resets every exchange
   virtual bool wants_read() const = 0;
   // Moves what is to be written into `out` (borrowed bytes included), at most about `room` bytes of bodies.
@@ -319,9 +353,9 @@ class Codec {
   // Output of several turns may be gathered into one write a little later, when the poller has told of everything that
   // is ready: many exchanges share this connection, and little is lent. produced() is called in between.
   virtual bool may_wait() const { return false; }
-  virtual bool receiving_head() const = 0;   // a head has begun and is not complete (the head deadline runs)
-  virtual size_t active() const = 0;         // exchanges that are not over
-  virtual void drain() = 0;                  // take no more exchanges, finish those there are, then request_close
+  virtual bool receiving_head() const = 0;  // a head has begun and is not complete (the head deadline runs)
+  virtual size_t active() const = 0;        // exchanges that are not over
+  virtual void drain() = 0;                 // take no more exchanges, finish those there are, then request_close
   virtual Protocol protocol() const = 0;
 };
 
@@ -333,7 +367,7 @@ class ServerHost : public CodecHost {
   // A request that never became one (400, 414, 431, 501, 505, …): `sender` may answer with end.http_status(),
   // then the codec ends what must end (h1: the connection). Recorded, never routed.
   virtual void on_bad_request(const End& end, ResponseSender& sender) = 0;
-  virtual void on_idle() = 0;                // active() went to 0
+  virtual void on_idle() = 0;  // active() went to 0
 };
 class ServerCodec : public Codec {
  public:
@@ -344,19 +378,21 @@ class ServerCodec : public Codec {
 
 class ClientHost : public CodecHost {
  public:
-  virtual void on_capacity() = 0;            // capacity() or reusable() changed: an exchange ended, GOAWAY, SETTINGS
+  virtual void on_capacity() = 0;  // capacity() or reusable() changed: an exchange ended, GOAWAY, SETTINGS
 };
 class ClientCodec : public Codec {
  public:
-  virtual size_t capacity() const = 0;       // exchanges that may start now; h1: 1 or 0
-  virtual bool reusable() const = 0;         // false: never start another
+  virtual size_t capacity() const = 0;                           // exchanges that may start now; h1: 1 or 0
+  virtual bool reusable() const = 0;                             // false: never start another
   virtual RequestSender& start(ResponseReceiver& receiver) = 0;  // capacity() > 0
 };
 
 std::unique_ptr<ServerCodec> h1_server(ServerHost& host, const CodecLimits& limits);
-std::unique_ptr<ServerCodec> h2_server(ServerHost& host, const CodecLimits& limits, Millis (*now)(void*), void* now_arg);
+std::unique_ptr<ServerCodec> h2_server(ServerHost& host, const CodecLimits& limits, Millis (*now)(void*),
+                                       void* now_arg);
 std::unique_ptr<ClientCodec> h1_client(ClientHost& host, const CodecLimits& limits);
-std::unique_ptr<ClientCodec> h2_client(ClientHost& host, const CodecLimits& limits, Millis (*now)(void*), void* now_arg);
+std::unique_ptr<ClientCodec> h2_client(ClientHost& host, const CodecLimits& limits, Millis (*now)(void*),
+                                       void* now_arg);
 
 // ---- names in requests ----------------------------------------------------------------------------
 
@@ -373,14 +409,18 @@ Result<HostPort> parse_authority(Bytes authority);
 struct PathOptions {
   bool normalize = true;
   bool merge_slashes = true;
-  enum class Escaped : uint8_t { keep_unchanged, reject_request, unescape_and_redirect, unescape_and_forward } escaped =
-      Escaped::reject_request;
+  enum class Escaped : uint8_t {
+    keep_unchanged,
+    reject_request,
+    unescape_and_redirect,
+    unescape_and_forward
+  } escaped = Escaped::reject_request;
   bool operator==(const PathOptions&) const = default;
 };
 struct NormalPath {
-  Bytes path;              // without query
-  Bytes query;             // with '?', or empty
-  bool redirect = false;   // unescape_and_redirect asked for: send the client to path + query
+  Bytes path;             // without query
+  Bytes query;            // with '?', or empty
+  bool redirect = false;  // unescape_and_redirect asked for: send the client to path + query
 };
 // `target` is origin-form. The result lies in `arena` or in `target`. Idempotent. Fails (400) with the rule's name in
 // Error::message on what hostile-input 131, 132, 133 and 135 name.

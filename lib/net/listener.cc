@@ -1,11 +1,26 @@
 // SocketListener: a TCP or unix socket that accepts connections.
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "net/sockets.h"
 
 namespace cardea::net {
+
+struct UnixSocket {
+  ~UnixSocket() {
+    if (fd >= 0) ::close(fd);
+    struct stat st;
+    if (path.empty() || lstat(path.c_str(), &st) != 0) return;
+    // A successor may have replaced the file.
+    if (st.st_dev == device && st.st_ino == inode) unlink(path.c_str());
+  }
+  int fd = -1;       // listens as long as this lives
+  std::string path;  // empty: abstract. Ours while the file is still this one:
+  dev_t device = 0;
+  ino_t inode = 0;
+};
 
 namespace {
 
@@ -16,7 +31,6 @@ class SocketListener final : public Listener, private PollTarget {
  public:
   SocketListener(UvLoop& loop, AcceptEvents& events)
       : loop_(loop), events_(events), retry_(loop, [this] { settle(); }) {}
-  ~SocketListener() override;
 
   Result<void> open(const Address& address, const ListenOptions& options);
   const Address& address() const override { return address_; }
@@ -28,8 +42,10 @@ class SocketListener final : public Listener, private PollTarget {
     paused_ = false;
     settle();
   }
+  std::shared_ptr<UnixSocket> unix_socket() const override { return unix_socket_; }
 
  private:
+  Result<void> share(const Address& address, const ListenOptions& options);
   Result<void> bind_inet(int fd, const Address& address, const ListenOptions& options);
   Result<void> bind_unix(int fd, const Address& address, const ListenOptions& options);
   void settle() { poll_->watch(paused_ || retry_.active() ? 0 : UV_READABLE); }
@@ -42,9 +58,7 @@ class SocketListener final : public Listener, private PollTarget {
   PollPtr poll_;
   Address address_;
   bool paused_ = false;
-  std::string path_;  // the file of a unix socket, ours while it is still this one:
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
+  std::shared_ptr<UnixSocket> unix_socket_;  // null for TCP
 };
 
 const char* what_to_do(int error) {
@@ -83,7 +97,23 @@ bool is_stale(const Address& address, const std::string& path) {
   return refused;
 }
 
+Result<void> SocketListener::share(const Address& address, const ListenOptions& options) {
+  const int fd = fcntl(options.shared->fd, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return listen_error(address, errno);
+  int error = 0;
+  poll_ = Poll::open(loop_, fd, true, this, error);
+  if (poll_ == nullptr) {
+    ::close(fd);
+    return listen_error(address, error);
+  }
+  unix_socket_ = options.shared;
+  address_ = address;
+  settle();
+  return {};
+}
+
 Result<void> SocketListener::open(const Address& address, const ListenOptions& options) {
+  if (options.shared && address.is_unix()) return share(address, options);
   Address bound = address;
   int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 && errno == EAFNOSUPPORT && address.is_dual_stack()) {
@@ -137,6 +167,13 @@ Result<void> SocketListener::bind_unix(int fd, const Address& address, const Lis
     rc = bind(fd, address.sa(), address.len());
   }
   if (rc != 0) return listen_error(address, errno);
+  unix_socket_ = std::make_shared<UnixSocket>();
+  unix_socket_->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (unix_socket_->fd < 0) {
+    const int error = errno;
+    if (!abstract) unlink(path.c_str());
+    return listen_error(address, error);
+  }
   if (abstract) return {};
   struct stat st;
   if (chmod(path.c_str(), options.unix_mode) != 0 || lstat(path.c_str(), &st) != 0) {
@@ -144,17 +181,10 @@ Result<void> SocketListener::bind_unix(int fd, const Address& address, const Lis
     unlink(path.c_str());
     return listen_error(address, error);
   }
-  path_ = path;
-  device_ = st.st_dev;
-  inode_ = st.st_ino;
+  unix_socket_->path = path;
+  unix_socket_->device = st.st_dev;
+  unix_socket_->inode = st.st_ino;
   return {};
-}
-
-SocketListener::~SocketListener() {
-  struct stat st;
-  if (path_.empty() || lstat(path_.c_str(), &st) != 0) return;
-  // A successor may have replaced the file.
-  if (st.st_dev == device_ && st.st_ino == inode_) unlink(path_.c_str());
 }
 
 void SocketListener::on_poll(int, int) {

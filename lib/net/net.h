@@ -277,8 +277,12 @@ class ConnectEvents {
 };
 class Connecting : public Deferred {};  // deleting it cancels
 
+// The socket and file behind a unix listener. Listeners of several loops may accept from it; it ends with the last.
+struct UnixSocket;
+
 struct ListenOptions {
-  bool reuse_port = false;  // one socket per worker
+  bool reuse_port = false;             // one socket per worker
+  std::shared_ptr<UnixSocket> shared;  // accept from this one instead of binding the (unix) address
   int backlog = 1024;
   unsigned unix_mode = 0666;
 };
@@ -296,6 +300,7 @@ class Listener : public Deferred {
   virtual const Address& address() const = 0;  // with the real port
   virtual void pause() = 0;                    // connections wait in the kernel's queue
   virtual void resume() = 0;
+  virtual std::shared_ptr<UnixSocket> unix_socket() const { return nullptr; }  // for ListenOptions::shared
 };
 
 struct Resolved {

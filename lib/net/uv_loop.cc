@@ -172,6 +172,8 @@ void UvLoop::wake() {
 void UvLoop::rearm() {
   Handles& h = *handles_;
   if (!h.open || uv_is_closing(reinterpret_cast<uv_handle_t*>(&h.timer))) return;
+  // On the host's loop deadlines keep nothing alive, but what is about to happen does: the end of a drain or a close.
+  if (has_pending() && !h.own) uv_ref(reinterpret_cast<uv_handle_t*>(&h.timer));
   const Millis next = next_deadline();
   if (next == 0 || (h.armed != 0 && h.armed <= next)) return;
   h.armed = next;
@@ -183,6 +185,7 @@ void UvLoop::rearm() {
       [](uv_timer_t* t) {
         UvLoop* loop = static_cast<UvLoop*>(t->data);
         loop->handles_->armed = 0;
+        uv_unref(reinterpret_cast<uv_handle_t*>(t));
         loop->run_due();
       },
       delay, 0);

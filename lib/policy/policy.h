@@ -20,17 +20,17 @@ struct Facts {
 enum class Verdict : uint8_t { deny, allow, ask_host };  // ask_host: the answer depends on Facts::host
 
 // Pomerium's words for why: name, text.
-#define CARDEA_POLICY_REASONS(X)      \
-  X(accept, "accept")                 \
-  X(reject, "reject")                 \
-  X(host_ok, "host-ok")               \
+#define CARDEA_POLICY_REASONS(X) \
+  X(accept, "accept")            \
+  X(reject, "reject")            \
+  X(host_ok, "host-ok")          \
   X(host_unauthorized, "host-unauthorized")
 
 enum class Reason : uint8_t {
 #define X(name, text) name,
   CARDEA_POLICY_REASONS(X)
 #undef X
-  count_
+      count_
 };
 const char* reason_text(Reason reason);
 
@@ -88,8 +88,8 @@ class Policy {
   static std::shared_ptr<const Policy> closed();  // no policy at all
   virtual ~Policy() = default;
   virtual Decision evaluate(const Facts& facts) const = 0;  // total: never throws, an error denies
-  virtual bool names_host() const = 0;            // criterion `host` occurs
-  virtual const std::string& host_data() const = 0;  // its data as JSON text; empty without
+  virtual bool names_host() const = 0;                      // criterion `host` occurs
+  virtual const std::string& host_data() const = 0;         // its data as JSON text; empty without
   virtual bool operator==(const Policy& other) const = 0;
 };
 

@@ -11,31 +11,50 @@ namespace {
 
 const char* phrase(EndCause cause) {
   switch (cause) {
-    case EndCause::bad_request: return "the request is not valid";
-    case EndCause::client_timeout: return "the request did not arrive in time";
-    case EndCause::no_route: return "no route matches this host and path";
-    case EndCause::denied: return "access is denied";
-    case EndCause::authorize_timeout: return "the decision about access took too long";
-    case EndCause::no_upstream: return "no service is available";
-    case EndCause::connect_failed: return "the service could not be reached";
-    case EndCause::dns_failed: return "the service's name could not be resolved";
-    case EndCause::connect_timeout: return "connecting to the service took too long";
+    case EndCause::bad_request:
+      return "the request is not valid";
+    case EndCause::client_timeout:
+      return "the request did not arrive in time";
+    case EndCause::no_route:
+      return "no route matches this host and path";
+    case EndCause::denied:
+      return "access is denied";
+    case EndCause::authorize_timeout:
+      return "the decision about access took too long";
+    case EndCause::no_upstream:
+      return "no service is available";
+    case EndCause::connect_failed:
+      return "the service could not be reached";
+    case EndCause::dns_failed:
+      return "the service's name could not be resolved";
+    case EndCause::connect_timeout:
+      return "connecting to the service took too long";
     case EndCause::upstream_timeout:
     case EndCause::stream_idle:
-    case EndCause::max_duration: return "the service did not answer in time";
-    case EndCause::upstream_protocol: return "the service's answer is not valid";
+    case EndCause::max_duration:
+      return "the service did not answer in time";
+    case EndCause::upstream_protocol:
+      return "the service's answer is not valid";
     case EndCause::upstream_reset:
-    case EndCause::upstream_closed: return "the service ended the connection before it answered";
-    case EndCause::upstream_tls: return "no trusted connection to the service is possible";
-    case EndCause::upgrade_refused: return "this route takes no upgraded connections";
-    case EndCause::overload: return "too many requests are waiting";
+    case EndCause::upstream_closed:
+      return "the service ended the connection before it answered";
+    case EndCause::upstream_tls:
+      return "no trusted connection to the service is possible";
+    case EndCause::upgrade_refused:
+      return "this route takes no upgraded connections";
+    case EndCause::overload:
+      return "too many requests are waiting";
     case EndCause::draining:
-    case EndCause::host_ended: return "the proxy is shutting down";
-    default: return "the request could not be served";
+    case EndCause::host_ended:
+      return "the proxy is shutting down";
+    default:
+      return "the request could not be served";
   }
 }
 
-bool is_grpc(const http::RequestHead& head) { return head.fields.value(FieldId::content_type).starts_with("application/grpc"); }
+bool is_grpc(const http::RequestHead& head) {
+  return head.fields.value(FieldId::content_type).starts_with("application/grpc");
+}
 
 Bytes decimal(Arena& arena, uint64_t n) {
   char digits[20];
@@ -59,7 +78,8 @@ void Exchange::reply(const End& end, Bytes body) {
   }
   head->fields.add(FieldId::cache_control, "no-store");
   // What such a client sends next cannot be trusted to be a request, or to come.
-  head->close = end.cause == EndCause::bad_request || end.cause == EndCause::client_timeout;
+  head->close =
+      end.cause == EndCause::bad_request || end.cause == EndCause::client_timeout || end.cause == EndCause::overload;
   if (is_grpc(*head_)) {  // trailers-only: the status is in the head, gRPC over HTTP/2 "Responses"
     head->status = 200;
     head->fields.add(FieldId::content_type, "application/grpc");
@@ -105,7 +125,8 @@ void Exchange::add_response_fields(http::ResponseHead& head) {
   if (!head.fields.find(FieldId::date)) head.fields.add(FieldId::date, worker_.http_date());
   if (!route_) return;
   for (const route::HeaderValue& v : route_->set_response_headers) {
-    head.fields.set(v.name, v.value.expand(head.arena, [](void*, Bytes) { return Bytes(); }, nullptr));
+    head.fields.set(v.name, v.value.expand(
+                                head.arena, [](void*, Bytes) { return Bytes(); }, nullptr));
   }
   for (const route::RewriteResponseHeader& r : route_->rewrite_response_headers) {
     for (http::Field& f : head.fields) {

@@ -21,7 +21,7 @@ http::RequestReceiver* Exchange::begin(Session& session, http::RequestPtr head, 
 Exchange::Exchange(Session& session, http::RequestPtr head, http::ResponseSender& sender)
     : session_(session),
       worker_(session.worker()),
-      generation_(worker_.generation()),
+      generation_(worker_.current_generation()),
       head_(std::move(head)),
       down_(sender),
       started_at_(loop().now()),
@@ -68,6 +68,7 @@ void Exchange::match() {
     return redirect_to({EndCause::redirect, "normalized_path", 307}, concat(head_->arena, {path_.path, path_.query}));
   }
   idle_timeout_ = route_->idle_timeout;
+  down_.set_buffer_limit(route_->buffer_limit);
   if (route_->max_stream_duration) stop_at_ = started_at_ + route_->max_stream_duration;
   if (request_complete_ && route_->timeout) respond_by_ = started_at_ + route_->timeout;
   touch();
@@ -142,7 +143,8 @@ bool Exchange::prepare_request() {
   if (h.target.empty()) return false;
   for (const std::string& name : route_->remove_request_headers) h.fields.remove(name);
   for (const route::HeaderValue& v : route_->set_request_headers) {
-    h.fields.set(v.name, v.value.expand(h.arena, [](void*, Bytes) { return Bytes(); }, nullptr));
+    h.fields.set(v.name, v.value.expand(
+                             h.arena, [](void*, Bytes) { return Bytes(); }, nullptr));
   }
   return true;
 }
@@ -156,7 +158,9 @@ void Exchange::pick() {
   if (!ready_ && !finished_) hold_request();
 }
 
-void Exchange::on_failed(cluster::Attempt&, const End& end) { upstream_failed(end); }
+void Exchange::on_failed(cluster::Attempt&, const End& end) {
+  upstream_failed(end);
+}
 
 // ---- 5. Send the request --------------------------------------------------------------------------
 
@@ -211,13 +215,16 @@ void Exchange::FromDownstream::on_body(Bytes bytes) {
 void Exchange::FromDownstream::on_trailers(const http::Fields& fields) {
   if (x.ready_) {
     x.request_complete_ = true;
+    x.request_forwarded_ = true;
     x.attempt_.sender()->send_end(&fields);
     return;
   }
   for (const http::Field& f : fields) x.early_trailers_.add(x.head_->arena.copy(f.name), x.head_->arena.copy(f.value));
 }
 
-void Exchange::FromDownstream::on_end() { x.request_ended(); }
+void Exchange::FromDownstream::on_end() {
+  x.request_ended();
+}
 
 void Exchange::request_ended() {
   if (ready_ && !request_complete_) attempt_.sender()->send_end(nullptr);
@@ -239,13 +246,16 @@ void Exchange::FromUpstream::on_informational(http::ResponsePtr head) {
   x.down_.send_informational(head->status, head->fields);
 }
 
-void Exchange::FromUpstream::on_head(http::ResponsePtr head) { x.forward_response_head(std::move(head)); }
+void Exchange::FromUpstream::on_head(http::ResponsePtr head) {
+  x.forward_response_head(std::move(head));
+}
 
 void Exchange::forward_response_head(http::ResponsePtr head) {
   touch();
   outcome_.first_byte = loop().now() - started_at_;
   add_response_fields(*head);
   response_begun_ = true;
+  read_by_ = 0;  // a service that answers already has what it needs: both directions may stream on
   outcome_.status = head->status;
   down_.send_head(*head);
 }
@@ -261,7 +271,9 @@ void Exchange::FromUpstream::on_trailers(const http::Fields& fields) {
   x.down_.send_end(&fields);
 }
 
-void Exchange::FromUpstream::on_end() { x.response_ended(); }
+void Exchange::FromUpstream::on_end() {
+  x.response_ended();
+}
 
 void Exchange::response_ended() {
   if (!response_complete_) down_.send_end(nullptr);
@@ -287,8 +299,12 @@ void Exchange::FromUpstream::on_unblocked() {
 
 // ---- 7. What can go wrong -------------------------------------------------------------------------
 
-void Exchange::FromDownstream::on_reset(const End& end) { x.finish(end); }
-void Exchange::FromUpstream::on_reset(const End& end) { x.upstream_failed(end); }
+void Exchange::FromDownstream::on_reset(const End& end) {
+  x.finish(end);
+}
+void Exchange::FromUpstream::on_reset(const End& end) {
+  x.upstream_failed(end);
+}
 
 void Exchange::upstream_failed(const End& end) {
   if (!response_begun_ && may_try_again(end)) {
@@ -305,12 +321,21 @@ void Exchange::upstream_failed(const End& end) {
 // Once, and only when no service can have acted on the request: nothing of it was sent, or the service said so
 // (GOAWAY, REFUSED_STREAM), or a pooled connection turned out dead and repeating does no harm (RFC 9110 9.2.2).
 bool Exchange::may_try_again(const End& end) {
-  if (outcome_.attempts > 1 || request_forwarded_ || end.cause == EndCause::overload) return false;
-  if (!ready_) return end.cause != EndCause::no_upstream && end.cause != EndCause::dns_failed;
+  if (outcome_.attempts > 1 || request_forwarded_) return false;
+  if (!ready_) {
+    const bool unreachable = end.cause == EndCause::connect_failed || end.cause == EndCause::connect_timeout ||
+                             end.cause == EndCause::upstream_tls || end.cause == EndCause::upstream_reset ||
+                             end.cause == EndCause::upstream_closed;
+    // Asking the same endpoint again would only double the time that the client waits.
+    return unreachable && generation_->cluster_of_route[route_->index]->endpoints().size() > 1;
+  }
   const bool lost = end.cause == EndCause::upstream_reset || end.cause == EndCause::upstream_closed;
   if (!lost) return false;
-  if (Bytes(end.detail) == "refused_stream" || !attempt_.sender()->anything_sent()) return true;
-  return attempt_.reused() && http::is_idempotent(head_->method);
+  const Bytes detail = end.detail;
+  if (detail == "refused_stream" || !attempt_.sender()->anything_sent()) return true;
+  // Not when the service itself gave up this stream or had begun its answer: these have other details.
+  const bool connection_died = detail.empty() || detail == "truncated" || detail == "tls";
+  return connection_died && attempt_.reused() && http::is_idempotent(head_->method);
 }
 
 void Exchange::end(const End& why) {
@@ -339,11 +364,13 @@ void Exchange::on_clock() {
   if (due(read_by_)) return end({EndCause::client_timeout, "body"});
   if (due(respond_by_)) return end({EndCause::upstream_timeout, "response"});
   if (due(write_by_)) {
-    return end(waits_for_client ? End{EndCause::client_timeout, "request"} : End{EndCause::upstream_timeout, "request"});
+    return end(waits_for_client ? End{EndCause::client_timeout, "request"}
+                                : End{EndCause::upstream_timeout, "request"});
   }
   if (due(stop_at_)) return end({EndCause::max_duration});
   if (due(idle_at_)) {
-    return end(waits_for_client && !response_begun_ ? End{EndCause::client_timeout, "idle"} : End{EndCause::stream_idle});
+    return end(waits_for_client && !response_begun_ ? End{EndCause::client_timeout, "idle"}
+                                                    : End{EndCause::stream_idle});
   }
   arm();
 }
@@ -366,9 +393,13 @@ void Exchange::finish(const End& end) {
   loop().defer_delete(std::unique_ptr<net::Deferred>(this));
 }
 
-net::Loop& Exchange::loop() const { return worker_.loop(); }
+net::Loop& Exchange::loop() const {
+  return worker_.loop();
+}
 
-int64_t Exchange::began_unix_ms() const { return loop().unix_ms() - int64_t(loop().now() - started_at_); }
+int64_t Exchange::began_unix_ms() const {
+  return loop().unix_ms() - int64_t(loop().now() - started_at_);
+}
 
 namespace {
 // Freed exchanges of this thread, ready to be used again; bounded.

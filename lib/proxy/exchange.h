@@ -29,11 +29,11 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   Session& session() { return session_; }
   const Session& session() const { return session_; }
   const config::Snapshot& snapshot() const { return *generation_->snapshot; }
-  const config::Route* route() const { return route_; }   // null: none matched
-  int64_t began_unix_ms() const;                           // wall clock
-  Bytes id() const { return id_; }                         // X-Request-Id
+  const config::Route* route() const { return route_; }  // null: none matched
+  int64_t began_unix_ms() const;                         // wall clock
+  Bytes id() const { return id_; }                       // X-Request-Id
   Bytes host() const { return host_.host; }
-  Bytes path() const { return path_.path; }                // normalised: what was matched and judged
+  Bytes path() const { return path_.path; }  // normalised: what was matched and judged
   Bytes query() const { return path_.query; }
   Bytes client_ip() const { return client_ip_; }
   Bytes identity() const { return identity_; }
@@ -41,9 +41,9 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   // How it ended and what it took; meaningful in on_request_end.
   struct Outcome {
     http::End end;
-    bool truncated = false;         // cut after the head was sent
-    bool allowed = false;           // the policy let it pass
-    uint16_t status = 0;            // 0: the client got no head
+    bool truncated = false;  // cut after the head was sent
+    bool allowed = false;    // the policy let it pass
+    uint16_t status = 0;     // 0: the client got no head
     unsigned attempts = 0;
     uint64_t bytes_in = 0, bytes_out = 0;
     Millis duration = 0, connect = 0, first_byte = 0;
@@ -137,7 +137,8 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   std::string early_body_;
   http::Fields early_trailers_;
 
-  // Clocks: points in time of Loop::now(), 0 = off. One timer serves the earliest; idle_at_ is only written on progress.
+  // Clocks: points in time of Loop::now(), 0 = off. One timer serves the earliest; idle_at_ is only written on
+  // progress.
   Millis started_at_, idle_timeout_ = 0;
   Millis read_by_ = 0, write_by_ = 0, respond_by_ = 0, authorize_by_ = 0, stop_at_ = 0, idle_at_ = 0;
   net::Timer timer_;
@@ -148,7 +149,7 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   bool ready_ = false;              // attempt_ has a sender
   bool held_ = false;               // downstream is paused because nobody can take the body yet
   bool continue_sent_ = false;
-  bool response_begun_ = false;     // a final head went downstream
+  bool response_begun_ = false;  // a final head went downstream
   bool response_complete_ = false;
   bool finished_ = false;
 };

@@ -29,8 +29,14 @@ Result<void> Proxy::apply(config::SnapshotPtr next) {
       if (auto free = net::probe_bind(l.address); !free) return free;
     }
   }
+  // A listener that is gone gives its port back: should it return, ":0" is settled anew.
+  std::erase_if(bound_, [&](const auto& bound) {
+    return std::none_of(next->listeners.begin(), next->listeners.end(),
+                        [&](const auto& l) { return l.name == bound.name; });
+  });
   snapshot_ = std::move(next);
   max_connections_ = snapshot_->max_connections;
+  version_.fetch_add(1, std::memory_order_release);
   for (Worker* w : workers_) w->post_adopt();
   return {};
 }
@@ -43,11 +49,12 @@ void Proxy::drain(Millis deadline, std::function<void()> done) {
     if (done) done();
     return;
   }
-  auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
-  auto one_done = [left, done = std::move(done)] {
-    if (left->fetch_sub(1) == 1 && done) done();
-  };
-  for (Worker* w : workers_) w->post_drain(deadline, one_done);
+  // The end of the last copy is the completion: a worker that closes meanwhile drops its copy unused.
+  const std::shared_ptr<void> last(nullptr, [done = std::move(done)](void*) {
+    if (done) done();
+  });
+  for (Worker* w : workers_) w->post_drain(deadline, [last] {});
+  lock.unlock();  // before `last`: what it runs may call in here
 }
 
 bool Proxy::admit_connection() {
@@ -59,21 +66,24 @@ bool Proxy::admit_connection() {
 
 net::Address Proxy::bound_address(const config::Listener& listener) const {
   std::lock_guard lock(mutex_);
-  for (const auto& [name, address] : bound_) {
-    if (name == listener.name) return address;
+  for (const Bound& b : bound_) {
+    if (b.name == listener.name) return b.address;
   }
   return {};
 }
 
-void Proxy::remember_bound(const config::Listener& listener, const net::Address& address) {
+std::shared_ptr<net::UnixSocket> Proxy::bound_socket(const config::Listener& listener) const {
   std::lock_guard lock(mutex_);
-  for (auto& [name, known] : bound_) {
-    if (name == listener.name) {
-      known = address;
-      return;
-    }
+  for (const Bound& b : bound_) {
+    if (b.name == listener.name) return b.socket.lock();
   }
-  bound_.emplace_back(listener.name, address);
+  return nullptr;
+}
+
+void Proxy::remember_bound(const config::Listener& listener, const net::Listener& socket) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(bound_, [&](const Bound& b) { return b.name == listener.name; });
+  bound_.push_back({listener.name, socket.address(), socket.unix_socket()});
 }
 
 bool Proxy::has_workers() const {

@@ -37,13 +37,14 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   ~Proxy();
 
   config::SnapshotPtr snapshot() const;
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }  // changes with every apply()
   Hooks& hooks() { return *hooks_; }
   // Makes `next` the configuration of every worker: their listeners are compared, new ones bound, gone ones
   // drained; live exchanges keep what they began with. An address that cannot be bound changes nothing.
   Result<void> apply(config::SnapshotPtr next);
 
   // Every worker stops accepting and lets exchanges finish; at the deadline the rest is cut. `done` runs once,
-  // on the last worker's thread, when no session is left (at once when there is no worker).
+  // when no session is left: on the last worker's thread, or at once on the caller's when no worker is left.
   void drain(Millis deadline, std::function<void()> done);
   bool draining() const { return draining_; }
 
@@ -53,7 +54,11 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
 
   // The address that a listener really has ("…:0" is settled by the first worker that binds it).
   net::Address bound_address(const config::Listener& listener) const;
-  void remember_bound(const config::Listener& listener, const net::Address& address);
+  // The socket that other workers accept from, when it is a unix listener and one of them lives.
+  std::shared_ptr<net::UnixSocket> bound_socket(const config::Listener& listener) const;
+  void remember_bound(const config::Listener& listener, const net::Listener& socket);
+  // Held from bound_address() to remember_bound(): workers that take over a new listener at the same time agree on it.
+  std::mutex& binding() { return binding_; }
 
   bool has_workers() const;
   void add_worker(Worker& worker);
@@ -70,11 +75,18 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   config::SnapshotPtr snapshot_;
   std::unique_ptr<Hooks> hooks_;
   std::vector<Worker*> workers_;
-  std::vector<std::pair<std::string, net::Address>> bound_;
+  struct Bound {
+    std::string name;
+    net::Address address;
+    std::weak_ptr<net::UnixSocket> socket;
+  };
+  std::mutex binding_;  // taken before mutex_
+  std::vector<Bound> bound_;
   Counters past_;
   std::atomic<uint32_t> connections_{0};
   std::atomic<uint32_t> max_connections_{0};
   std::atomic<bool> draining_{false};
+  std::atomic<uint64_t> version_{0};
 };
 
 template <class Fn>

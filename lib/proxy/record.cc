@@ -16,18 +16,34 @@ void count_outcome(Counters& c, const Exchange& x) {
   add(c.response_bytes_total, o.bytes_out);
   if (o.truncated) add(c.responses_truncated_total);
   switch (o.status / 100) {
-    case 2: add(c.responses_2xx_total); break;
-    case 3: add(c.responses_3xx_total); break;
-    case 4: add(c.responses_4xx_total); break;
-    case 5: add(c.responses_5xx_total); break;
-    default: break;
+    case 2:
+      add(c.responses_2xx_total);
+      break;
+    case 3:
+      add(c.responses_3xx_total);
+      break;
+    case 4:
+      add(c.responses_4xx_total);
+      break;
+    case 5:
+      add(c.responses_5xx_total);
+      break;
+    default:
+      break;
   }
   switch (o.end.cause) {
-    case EndCause::denied: add(c.requests_denied_total); break;
-    case EndCause::no_route: add(c.requests_without_route_total); break;
+    case EndCause::denied:
+      add(c.requests_denied_total);
+      break;
+    case EndCause::no_route:
+      add(c.requests_without_route_total);
+      break;
     case EndCause::upstream_timeout:
-    case EndCause::connect_timeout: add(c.upstream_timeouts_total); break;
-    default: break;
+    case EndCause::connect_timeout:
+      add(c.upstream_timeouts_total);
+      break;
+    default:
+      break;
   }
 }
 

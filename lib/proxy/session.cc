@@ -15,13 +15,17 @@ namespace {
 
 constexpr std::string_view kH2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113 3.4
 constexpr size_t kSniff = 4;  // "PRI " is no method of HTTP/1.1 that we take
+// A client that is told of a drain has this long to let go of the connection by itself.
+constexpr Millis kGoodbye = 5000;
 
 uint64_t next_session_id() {
   static std::atomic<uint64_t> id{0};
   return ++id;
 }
 
-Millis loop_now(void* loop) { return static_cast<net::Loop*>(loop)->now(); }
+Millis loop_now(void* loop) {
+  return static_cast<net::Loop*>(loop)->now();
+}
 
 }  // namespace
 
@@ -143,8 +147,8 @@ http::RequestReceiver* Session::on_request(http::RequestPtr head, http::Response
 void Session::on_bad_request(const End& end, http::ResponseSender& sender) {
   add(worker_.counters().downstream_bad_requests_total);
   if (log::wanted(log::notice)) {
-    log::write(log::notice, "request from " + wire_->stream().peer().text() + " on " + listener_name_ + " refused: " +
-                                http::row(end.cause).word + ":" + end.detail);
+    log::write(log::notice, "request from " + wire_->stream().peer().text() + " on " + listener_name_ +
+                                " refused: " + http::row(end.cause).word + ":" + end.detail);
   }
   http::ResponsePtr head = http::make_response();
   head->status = end.http_status();
@@ -200,6 +204,8 @@ void Session::arm_clock() {
   consider(unread_since_, s.request_headers_timeout);
   consider(idle_since_, s.timeout_idle);
   consider(draining_ ? 0 : opened_at_, s.max_connection_duration);
+  consider(drained_at_, kGoodbye);
+  if (cut_at_ && (!next || cut_at_ < next)) next = cut_at_;
   if (!idle_since_ && !handshake_since_) consider(worker_.loop().now(), s.timeout_idle);
   if (next) clock_.start_at(next);
 }
@@ -226,11 +232,14 @@ void Session::on_clock() {
       return close({EndCause::client_timeout, "unread_body"});
     }
   }
-  if (!draining_ && due(opened_at_, s.max_connection_duration)) drain();
-  if (codec_ && exchanges_ == 0 && codec_->active() == 0 && due(idle_since_, s.timeout_idle)) {
-    add(worker_.counters().downstream_connections_idle_timeout_total);
-    return drain();
+  if (cut_at_ && cut_at_ <= now) {
+    const End late{EndCause::draining, "deadline"};
+    if (exchanges_ == 0) return close(late);
+    worker_.end_exchanges(*this, late);
+    cut_at_ = now + 1;  // what they say leaves first
   }
+  if (!draining_ && due(opened_at_, s.max_connection_duration)) drain(s.drain_timeout);
+  if (due(drained_at_, kGoodbye)) hurry();
   // Exchanges are over, yet their answers are still here: the client does not read.
   if (exchanges_ == 0 && (wire_->stream().queued() || (codec_ && codec_->active()))) {
     if (wire_->bytes_written() - wire_->stream().queued() != progress_bytes_) {
@@ -239,22 +248,39 @@ void Session::on_clock() {
     } else if (due(progress_at_, s.timeout_idle)) {
       return close({EndCause::client_timeout, "write"});
     }
+    if (due(idle_since_, s.timeout_idle)) idle_since_ = now;  // it is not idle yet
+  } else if (exchanges_ == 0 && due(idle_since_, s.timeout_idle)) {
+    add(worker_.counters().downstream_connections_idle_timeout_total);
+    idle_since_ = 0;
+    drain();
   }
   arm_clock();
 }
 
 // ---- the end --------------------------------------------------------------------------------------
 
-void Session::drain() {
+void Session::drain(Millis allowed) {
+  const Millis now = worker_.loop().now();
   draining_ = true;
-  if (codec_) {
-    codec_->drain();
-  } else {
-    close({EndCause::draining});
-  }
+  if (!codec_) return close({EndCause::draining});
+  if (!drained_at_) drained_at_ = now;
+  if (allowed && (!cut_at_ || now + allowed < cut_at_)) cut_at_ = now + allowed;
+  codec_->drain();
+  arm_clock();
 }
 
-void Session::close(const End& end) { wire_->close_now(end); }
+// The time for goodbyes is over: HTTP/2 gets its last GOAWAY, and what is idle goes.
+void Session::hurry() {
+  drained_at_ = 0;
+  codec_->drain();
+  if (exchanges_ == 0 && codec_->active() == 0) wire_->request_close({EndCause::draining, "idle"});
+}
+
+// A message that has begun must not look complete: where something is unsent, the connection ends in a reset.
+void Session::close(const End& end) {
+  if (exchanges_ || (codec_ && codec_->active()) || wire_->stream().queued()) wire_->stream().set_reset_on_close();
+  wire_->close_now(end);
+}
 
 void Session::on_closed(const End& end) {
   if (handshake_since_ && end.cause != EndCause::client_timeout && end.cause != EndCause::draining) {

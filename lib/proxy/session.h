@@ -33,8 +33,9 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void* host_pointer() const { return host_pointer_; }
   void set_host_pointer(void* p) { host_pointer_ = p; }
 
-  void drain();                       // finish what runs, take nothing new
-  void close(const http::End& end);   // now
+  // Finish what runs, take nothing new; what is left after `allowed` is cut (0: whoever drains sees to that).
+  void drain(Millis allowed = 0);
+  void close(const http::End& end);  // now
   void exchange_began() { ++exchanges_; }
   void exchange_ended(bool request_complete);
 
@@ -57,7 +58,7 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void sniffed(bool h2, Bytes first_bytes);
   void arm_clock();
   void on_clock();
-  Millis clock_due() const;
+  void hurry();
 
   Worker& worker_;
   std::string listener_name_;
@@ -68,11 +69,12 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void* host_pointer_ = nullptr;
   size_t exchanges_ = 0;
   // Points in time of Loop::now(); 0: not running.
-  Millis opened_at_, handshake_since_ = 0, first_head_since_ = 0, head_since_ = 0, unread_since_ = 0, idle_since_ = 0, progress_at_ = 0;
+  Millis opened_at_, handshake_since_ = 0, first_head_since_ = 0, head_since_ = 0, unread_since_ = 0, idle_since_ = 0,
+                     progress_at_ = 0, drained_at_ = 0, cut_at_ = 0;
   uint64_t progress_bytes_ = 0;
   net::Timer clock_;
-  http::ResponsePtr refusal_;             // the answer to a bad request, while its text may be borrowed
-  http::ServerCodec* codec_ = nullptr;    // in wire_; null while the protocol is not known
+  http::ResponsePtr refusal_;           // the answer to a bad request, while its text may be borrowed
+  http::ServerCodec* codec_ = nullptr;  // in wire_; null while the protocol is not known
   std::optional<wire::Wire> wire_;
 };
 

@@ -7,7 +7,9 @@ namespace {
 std::mutex index_mutex;
 std::vector<bool> index_used(kTables + 1);
 
-uint32_t slot_of(uint64_t token) { return uint32_t(token >> 32) & kSlots; }
+uint32_t slot_of(uint64_t token) {
+  return uint32_t(token >> 32) & kSlots;
+}
 }  // namespace
 
 TokenTable::TokenTable() {

@@ -14,7 +14,7 @@ class Exchange;
 // One worker's pending authorizations. complete() comes from any thread, the rest from the worker's.
 class TokenTable {
  public:
-  TokenTable();   // takes a free index among the process's workers
+  TokenTable();  // takes a free index among the process's workers
   ~TokenTable();
   TokenTable(const TokenTable&) = delete;
   TokenTable& operator=(const TokenTable&) = delete;
@@ -43,6 +43,8 @@ class TokenTable {
 };
 
 constexpr uint32_t kTables = 4095, kSlots = (1u << 20) - 1;
-inline uint32_t token_table(uint64_t token) { return uint32_t(token >> 52); }
+inline uint32_t token_table(uint64_t token) {
+  return uint32_t(token >> 52);
+}
 
 }  // namespace cardea::proxy

@@ -23,7 +23,9 @@ namespace {
 std::mutex registry_mutex;
 std::unordered_map<uint32_t, Worker*> registry;
 
-uint64_t rotate_left(uint64_t x, int k) { return x << k | x >> (64 - k); }
+uint64_t rotate_left(uint64_t x, int k) {
+  return x << k | x >> (64 - k);
+}
 
 }  // namespace
 
@@ -33,8 +35,9 @@ struct Worker::BoundListener final : net::AcceptEvents {
   void on_accept(std::unique_ptr<net::Stream> stream) override { worker.accept(*this, std::move(stream)); }
   void on_accept_error(int error) override {
     add(worker.counters_.accept_errors_total);
-    log::write(log::error, "accept on " + config.name + ": " + strerror(error) +
-                               "; accepting goes on when descriptors are free (raise the limit or lower max_connections)");
+    log::write(log::error,
+               "accept on " + config.name + ": " + strerror(error) +
+                   "; accepting goes on when descriptors are free (raise the limit or lower max_connections)");
   }
   Worker& worker;
   config::Listener config;
@@ -45,14 +48,16 @@ Worker::Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& netw
     : proxy_(std::move(proxy)),
       loop_(loop),
       network_(network),
-      drain_timer_(loop, [this] { cut_sessions({EndCause::draining, "deadline"}); }),
+      drain_timer_(loop, [this] { cut_late(); }),
       alive_(std::make_shared<bool>(true)) {
   if (getrandom(random_, sizeof random_, 0) != ssize_t(sizeof random_)) {
     random_[0] = uint64_t(loop.unix_ms());
     random_[1] = uint64_t(reinterpret_cast<uintptr_t>(this)) | 1;
   }
+  version_ = proxy_->version();
   generation_ = make_generation(proxy_->snapshot());
   proxy_->add_worker(*this);
+  post_adopt();  // a configuration may have been applied between those two lines
   std::lock_guard lock(registry_mutex);
   registry[tokens_.index()] = this;
 }
@@ -77,6 +82,7 @@ Result<void> Worker::open() {
     bound.push_back(std::move(*b));
   }
   listeners_ = std::move(bound);
+  listening_ = generation_->snapshot;
   return {};
 }
 
@@ -85,8 +91,11 @@ Result<std::unique_ptr<Worker::BoundListener>> Worker::bind(const config::Listen
   net::Address address = config.address;
   net::ListenOptions options;
   options.unix_mode = config.unix_mode;
+  std::lock_guard lock(proxy_->binding());
   const net::Address known = proxy_->bound_address(config);
-  if (!address.is_unix()) {
+  if (address.is_unix()) {
+    options.shared = proxy_->bound_socket(config);
+  } else {
     if (known.len()) {
       address = known;
     } else if (address.port()) {
@@ -98,7 +107,7 @@ Result<std::unique_ptr<Worker::BoundListener>> Worker::bind(const config::Listen
   auto socket = network_.listen(address, options, *listener);
   if (!socket) return socket.error();
   listener->socket = std::move(*socket);
-  proxy_->remember_bound(config, listener->socket->address());
+  proxy_->remember_bound(config, *listener->socket);
   return listener;
 }
 
@@ -136,10 +145,21 @@ GenerationPtr Worker::make_generation(config::SnapshotPtr snapshot) {
   return next;
 }
 
+const GenerationPtr& Worker::current_generation() {
+  const uint64_t version = proxy_->version();
+  if (version != version_) {
+    version_ = version;
+    config::SnapshotPtr next = proxy_->snapshot();
+    if (next != generation_->snapshot) generation_ = make_generation(std::move(next));
+  }
+  return generation_;
+}
+
 void Worker::adopt_snapshot() {
-  config::SnapshotPtr next = proxy_->snapshot();
-  if (closing_ || next == generation_->snapshot) return;
-  generation_ = make_generation(next);
+  if (closing_) return;
+  config::SnapshotPtr next = current_generation()->snapshot;
+  if (next == listening_) return;
+  listening_ = next;
   if (draining_) return;
   std::vector<std::unique_ptr<BoundListener>> kept;
   for (const config::Listener& l : next->listeners) {
@@ -163,7 +183,7 @@ void Worker::adopt_snapshot() {
   for (const auto& gone : listeners_) {
     if (!gone) continue;
     sessions_.each([&](Session& s) {
-      if (s.listener() == gone->config.name) s.drain();
+      if (s.listener() == gone->config.name) s.drain(next->drain_timeout);
     });
   }
   listeners_ = std::move(kept);
@@ -193,8 +213,8 @@ void Worker::accept(BoundListener& listener, std::unique_ptr<net::Stream> stream
 Result<void> Worker::adopt_fd(int fd, size_t listener, Bytes preread) {
   auto stream = network_.adopt(fd);
   if (!stream) return stream.error();
-  if (listener >= listeners_.size()) return Error{kEinval, "adopt_fd: no listener has this number"};
   if (closing_ || draining_) return Error{kEclosed, "adopt_fd: the worker is closing"};
+  if (listener >= listeners_.size()) return Error{kEinval, "adopt_fd: no listener has this number"};
   net::Loop::Turn turn(loop_);
   if (!preread.empty()) *stream = net::with_preread(loop_, std::move(*stream), std::string(preread));
   accept(*listeners_[listener], std::move(*stream));
@@ -222,7 +242,15 @@ void Worker::exchange_began(Exchange& exchange) {
   exchanges_.push_back(exchange);
 }
 
-void Worker::exchange_ended(Exchange& exchange) { exchange.unlink(); }
+void Worker::exchange_ended(Exchange& exchange) {
+  exchange.unlink();
+}
+
+void Worker::end_exchanges(Session& session, const End& end) {
+  exchanges_.each([&](Exchange& x) {
+    if (&x.session() == &session) x.end(end);
+  });
+}
 
 bool Worker::complete(uint64_t token, bool allow, Bytes identity) {
   if (!tokens_.answer(token)) return false;
@@ -247,6 +275,7 @@ void Worker::drain(Millis deadline, std::function<void()> done) {
     listeners_.clear();
     sessions_.each([](Session& s) { s.drain(); });
   }
+  late_ = false;
   drain_timer_.start(deadline);
   check_drained();
 }
@@ -262,6 +291,14 @@ void Worker::close(std::function<void()> done) {
   listeners_.clear();
   cut_sessions({EndCause::host_ended, "close"});
   check_drained();
+}
+
+// Whoever still waits for an answer gets one that says so, and a moment in which it can leave.
+void Worker::cut_late() {
+  const End late{EndCause::draining, "deadline"};
+  if (std::exchange(late_, true)) return cut_sessions(late);
+  exchanges_.each([&](Exchange& x) { x.end(late); });
+  drain_timer_.start(1);
 }
 
 void Worker::cut_sessions(const End& end) {

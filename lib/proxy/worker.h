@@ -50,22 +50,30 @@ class Worker {
   Proxy& proxy() { return *proxy_; }
   net::Loop& loop() { return loop_; }
   const GenerationPtr& generation() const { return generation_; }
+  // The same, and never older than the last apply() that has returned: for an exchange that begins now. The listeners
+  // follow in a turn of their own.
+  const GenerationPtr& current_generation();
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
   size_t sessions() const { return session_count_; }
   std::vector<net::Address> bound_addresses() const;  // in the order of the snapshot's listeners
   template <class Fn>
-  void each_session(Fn fn) { sessions_.each(fn); }
+  void each_session(Fn fn) {
+    sessions_.each(fn);
+  }
   template <class Fn>
-  void each_exchange(Fn fn) { exchanges_.each(fn); }
+  void each_exchange(Fn fn) {
+    exchanges_.each(fn);
+  }
 
   // For sessions and exchanges.
   void session_began(Session& session);
   void session_ended(Session& session);
   void exchange_began(Exchange& exchange);
   void exchange_ended(Exchange& exchange);
-  Bytes http_date();                       // of this second, RFC 9110 5.6.7
-  Bytes new_request_id(Arena& arena);      // UUID version 4
+  void end_exchanges(Session& session, const http::End& end);
+  Bytes http_date();                        // of this second, RFC 9110 5.6.7
+  Bytes new_request_id(Arena& arena);       // UUID version 4
   TokenTable& tokens() { return tokens_; }  // pending authorizations
 
  private:
@@ -76,6 +84,7 @@ class Worker {
   void accept(BoundListener& listener, std::unique_ptr<net::Stream> stream);
   GenerationPtr make_generation(config::SnapshotPtr snapshot);
   void check_drained();
+  void cut_late();
   void cut_sessions(const http::End& end);
   std::function<void()> guarded(std::function<void()> fn);  // fn, unless the worker is gone by then
 
@@ -83,6 +92,8 @@ class Worker {
   net::Loop& loop_;
   net::Network& network_;
   GenerationPtr generation_;
+  uint64_t version_ = 0;           // of the proxy, when generation_ was made
+  config::SnapshotPtr listening_;  // whose listeners listeners_ are
   std::vector<std::unique_ptr<BoundListener>> listeners_;
   List<Session> sessions_;
   List<Exchange> exchanges_;
@@ -91,6 +102,7 @@ class Worker {
   net::Timer drain_timer_;
   std::vector<std::function<void()>> drained_;
   bool draining_ = false, closing_ = false;
+  bool late_ = false;  // the drain's deadline has passed
   std::string date_;
   Millis date_at_ = 0;
   uint64_t random_[4];

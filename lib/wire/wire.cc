@@ -129,8 +129,8 @@ void Wire::on_error(const net::StreamError& error) {
   complete(closing_ ? end_ : end_of(side_, error));
 }
 
-// What several turns of one pass of the poller have for a shared connection leaves in one write: the codec copies what it
-// was lent and waits for a timer that comes due when the poller has told of everything.
+// What several turns of one pass of the poller have for a shared connection leaves in one write: the codec copies what
+// it was lent and waits for a timer that comes due when the poller has told of everything.
 void Wire::gather() {
   if (!enter([&] { codec_->produced(stream_->queued()); })) return;
   if (!gather_timer_) {

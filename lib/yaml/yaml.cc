@@ -213,7 +213,7 @@ Composer::Step Composer::place(Node node, const std::string& anchor) {
     return Step::more;
   }
   if (frame.key) {
-    frame.node.entries.emplace_back(std::move(*frame.key), std::move(node));
+    frame.node.entries.push_back({std::move(*frame.key), std::move(node)});
     frame.key.reset();
     return Step::more;
   }

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/base.h"
@@ -19,7 +18,7 @@ struct Mark {
 // One mistake in a configuration.
 struct Fault {
   Mark mark;
-  std::string key;     // "routes[2].to", empty for the text itself
+  std::string key;  // "routes[2].to", empty for the text itself
   std::string reason;
 };
 
@@ -37,19 +36,26 @@ class Faults {
   size_t dropped_ = 0;
 };
 
+struct Entry;
+
 struct Node {
   enum class Kind : uint8_t { null, scalar, sequence, mapping } kind = Kind::null;
   Mark mark;
-  std::string scalar;        // text as written, unescaped
-  bool quoted = false;       // a quoted scalar is always a string
-  std::vector<Node> items;                               // sequence
-  std::vector<std::pair<Node, Node>> entries;            // mapping, in order; keys are scalars, unique
-  const Node* find(std::string_view key) const;          // of a mapping
+  std::string scalar;                            // text as written, unescaped
+  bool quoted = false;                           // a quoted scalar is always a string
+  std::vector<Node> items;                       // sequence
+  std::vector<Entry> entries;                    // mapping, in order; keys are scalars, unique
+  const Node* find(std::string_view key) const;  // of a mapping
+};
+
+// A key and its value.
+struct Entry {
+  Node first, second;
 };
 
 // Typed reading of scalars, YAML 1.2 core: only true/false are booleans; `no`, `007`, `1e3` are not what they look
-// like in YAML 1.1: as a string they are taken only when quoted or unambiguous, as a number they are refused. Each adds a fault
-// and returns nullopt on the wrong type.
+// like in YAML 1.1: as a string they are taken only when quoted or unambiguous, as a number they are refused. Each adds
+// a fault and returns nullopt on the wrong type.
 std::optional<std::string> as_string(const Node& node, const std::string& key, Faults& faults);
 std::optional<bool> as_bool(const Node& node, const std::string& key, Faults& faults);
 std::optional<int64_t> as_int(const Node& node, const std::string& key, int64_t min, int64_t max, Faults& faults);

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""The README's program is the example's file, and it serves: certificate, service, program, curl.
+
+    capi_examples.py PROGRAM SOURCE README
+"""
+import http.server
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+
+program, source, readme = sys.argv[1:]
+
+
+class Service(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = f"served {self.path} for {self.headers['X-Forwarded-Host']} over {self.headers['X-Forwarded-Proto']}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def check_readme():
+    shown = re.findall(r"^```c\n(.*?)^```$", pathlib.Path(readme).read_text(), re.M | re.S)
+    if pathlib.Path(source).read_text() not in shown:
+        sys.exit(f"{readme} does not show {source} as it is")
+
+
+def curl(address, *options):
+    host, port = address.rsplit(":", 1)
+    command = ["curl", "-sS", "--max-time", "20", "--resolve", f"app.localhost:{port}:{host}", *options]
+    done = subprocess.run([*command, f"https://app.localhost:{port}/a?b=c"], capture_output=True, text=True)
+    print(" ".join(options), "->", done.stdout.strip(), done.stderr.strip())
+    return done.stdout
+
+
+def main():
+    check_readme()
+    service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    with tempfile.TemporaryDirectory() as folder:
+        cert, key = f"{folder}/cert.pem", f"{folder}/key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=app.localhost", "-addext", "subjectAltName=DNS:app.localhost", "-keyout", key, "-out", cert],
+                       check=True, capture_output=True)
+        url = f"http://127.0.0.1:{service.server_port}"
+        usage = subprocess.run([program], capture_output=True, text=True)
+        wrong = subprocess.run([program, cert, "/no/such.key", url], capture_output=True, text=True)
+        running = subprocess.Popen([program, cert, key, url, "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        try:
+            address = running.stdout.readline().split("https://")[-1].strip()
+            wanted = "served /a?b=c for app.localhost"
+            answers = {version: curl(address, "--cacert", cert, version) for version in ("--http1.1", "--http2")}
+            untrusted = curl(address)
+            alive = running.poll() is None
+        finally:
+            running.kill()
+            running.wait()
+    service.shutdown()
+    faults = [f"{version}: {text!r}" for version, text in answers.items() if not text.startswith(wanted)]
+    if untrusted or not alive:
+        faults.append(f"without the certificate curl got {untrusted!r}, and the program is {'alive' if alive else 'gone'}")
+    if usage.returncode != 2 or "usage" not in usage.stderr:
+        faults.append(f"without arguments: {usage}")
+    if wrong.returncode != 1 or "/no/such.key" not in wrong.stderr:
+        faults.append(f"with a key that is missing: {wrong}")
+    print("\n".join(faults) or "the example serves")
+    sys.exit(bool(faults))
+
+
+main()
