@@ -232,7 +232,8 @@ void Freezer::build_table() {
     size_t i = index[std::min(f.index, index.size() - 1)];
     const RouteDraft& draft = *draft_.routes[i];
     bool regex = draft.regex.set;
-    fault(places_[i], regex ? draft.regex.mark : draft.from.mark, regex ? "regex" : "", f.what);
+    fault(places_[i], regex ? draft.regex.mark : draft.from.mark, regex ? "regex" : "",
+          f.twin ? route::Table::same_as(index[*f.twin]) : f.what);  // counted as in the file
   }
   if (!out_->table && faults.empty() && faults_.empty()) faults_.add({}, "routes", "cannot be put into a table");
 }

@@ -29,7 +29,9 @@ class Table {
   struct Fault {
     size_t index;
     std::string what;
+    std::optional<size_t> twin = {};  // of two that match the same: the first, and `what` is same_as() of it
   };
+  static std::string same_as(size_t other);
   static std::unique_ptr<const Table> build(const std::vector<Match>& routes, std::vector<Fault>& faults);
   virtual ~Table() = default;
   // `host` without port, any case; `path` normalised, without query. Index into `routes`, or -1.

@@ -281,7 +281,20 @@ std::string identity(const Match& m) {
   return key;
 }
 
+// For tables that will not be filled: a mistake elsewhere must not hide these.
+void check_regexes(const std::vector<Match>& routes, std::vector<Table::Fault>& faults) {
+  RegexRoutes regexes;
+  for (size_t i = 0; i < routes.size(); ++i) {
+    if (kind_of(routes[i]) != Kind::regex) continue;
+    if (auto added = regexes.add(routes[i].path, uint32_t(i)); !added) faults.push_back({i, added.error().message});
+  }
+}
+
 }  // namespace
+
+std::string Table::same_as(size_t other) {
+  return "matches the same requests as route " + std::to_string(other) + " (counted from 0)";
+}
 
 std::unique_ptr<const Table> Table::build(const std::vector<Match>& routes, std::vector<Fault>& faults) {
   const size_t before = faults.size();
@@ -290,11 +303,15 @@ std::unique_ptr<const Table> Table::build(const std::vector<Match>& routes, std:
     if (std::string what = mistake(routes[i]); !what.empty()) faults.push_back({i, std::move(what)});
     const auto [at, is_new] = known.try_emplace(identity(routes[i]), i);
     if (!is_new) {
-      faults.push_back({i, "matches the same requests as route " + std::to_string(at->second) + " (counted from 0)"});
+      faults.push_back({i, same_as(at->second), at->second});
     }
   }
   auto table = std::make_unique<HashedTable>(routes);
-  if (faults.size() == before) table->fill(faults);
+  if (faults.size() == before) {
+    table->fill(faults);
+  } else {
+    check_regexes(routes, faults);
+  }
   if (faults.size() != before) return nullptr;
   return table;
 }

@@ -61,7 +61,7 @@ routes:
     to: http://127.0.0.1:2
   - to: http://127.0.0.1:2
 """, [r"checked.yaml:4:11: .*from.*", r"checked.yaml:7:9: .*to.*", r"checked.yaml:8:.*", r"checked.yaml:11:12: .*regex.*",
-      r"checked.yaml:14:.*", r"checked.yaml:16:.*from.*"]),
+      r"checked.yaml:14:.*route 4 .*", r"checked.yaml:16:.*from.*"]),
     ("a misspelt criterion", """\
 address: 127.0.0.1:0
 insecure_server: true
