@@ -1,6 +1,6 @@
 // Configuration objects: drafts behind counted handles, sealed into a snapshot.
+#include "base/json.h"
 #include "capi.h"
-#include "proxy/record.h"
 
 using namespace cardea;
 using capi::guard;
@@ -284,7 +284,7 @@ int cardea_policy_host(const char* data, size_t n, cardea_policy** out) {
   if (!capi::cleared(out)) return CARDEA_EINVAL;
   return guard([&] {
     std::string source = "{\"allow\": {\"or\": [{\"host\": ";
-    proxy::append_json_string(source, text(data, n));
+    append_json_string(source, text(data, n));
     return parse_policy(source + "}]}}", out, nullptr);
   });
 }

@@ -49,6 +49,13 @@ struct cardea_worker {
     if (getpid() != pid) return CARDEA_EFORKED;
     return std::this_thread::get_id() == owner ? CARDEA_OK : CARDEA_EWRONGTHREAD;
   }
+  // Whether the host may drive it now, by step or run.
+  int check_drive() const {
+    if (mode != Mode::stepped) return CARDEA_ENOTSUP;
+    if (int code = check_thread()) return code;
+    if (stepping || loop.in_turn()) return CARDEA_EREENTRANT;
+    return closed ? CARDEA_ECLOSED : CARDEA_OK;
+  }
 
   const Mode mode;
   std::shared_ptr<proxy::Proxy> proxy;
@@ -202,10 +209,7 @@ int cardea_worker_timeout(cardea_worker* w) {
 
 int cardea_worker_step(cardea_worker* w) {
   if (!w) return CARDEA_EINVAL;
-  if (w->mode != Mode::stepped) return CARDEA_ENOTSUP;
-  if (int code = w->check_thread()) return code;
-  if (w->stepping || w->loop.in_turn()) return CARDEA_EREENTRANT;
-  if (w->closed) return CARDEA_ECLOSED;
+  if (int code = w->check_drive()) return code;
   return capi::guard([&] {
     auto gone = w->gone;
     w->stepping = true;
@@ -217,10 +221,7 @@ int cardea_worker_step(cardea_worker* w) {
 
 int cardea_worker_run(cardea_worker* w) {
   if (!w) return CARDEA_EINVAL;
-  if (w->mode != Mode::stepped) return CARDEA_ENOTSUP;
-  if (int code = w->check_thread()) return code;
-  if (w->stepping || w->loop.in_turn()) return CARDEA_EREENTRANT;
-  if (w->closed) return CARDEA_ECLOSED;
+  if (int code = w->check_drive()) return code;
   return capi::guard([&] {
     w->loop.run();
     return CARDEA_OK;

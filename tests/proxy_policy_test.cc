@@ -2,6 +2,7 @@
 // of clients, answers of our own, access records.
 #include <thread>
 
+#include "base/json.h"
 #include "proxy_fixture.h"
 #include "proxy_rows.h"
 
@@ -510,12 +511,12 @@ TEST(Record, AnyBytesAreValidJson) {
                                   std::string("\xed\xa0\x80"), std::string("\xf4\x90\x80\x80"), std::string("\xc3"),
                                   std::string("\xf0\x9f\x98\x80 \xc3\xa4"), std::string("a\"b\\c\r\n\x1b[31m")}) {
     std::string line = "{\"x\":";
-    proxy::append_json_string(line, text);
+    append_json_string(line, text);
     line += "}";
     EXPECT_TRUE(Json::is_line(line)) << testing::PrintToString(line);
   }
   std::string out;
-  proxy::append_json_string(out, "\xf0\x9f\x98\x80\xff\"\n");
+  append_json_string(out, "\xf0\x9f\x98\x80\xff\"\n");
   EXPECT_EQ(out, "\"\xf0\x9f\x98\x80\xef\xbf\xbd\\\"\\u000a\"");
 }
 

@@ -20,7 +20,4 @@ void append_access_record(std::string& out, const Exchange& exchange);
 // "ok", "denied:by_rule", "truncated:upstream_reset".
 void append_cause(std::string& out, const Exchange& exchange);
 
-// `text` as a JSON string with quotes; what is not UTF-8 becomes U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
-
 }  // namespace cardea::proxy

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/json.h"
 #include "yaml/yaml.h"
 
 namespace cardea::yaml {
@@ -134,25 +135,6 @@ std::pair<uint64_t, size_t> unit_at(Bytes s) {
   return {0, 0};
 }
 
-void append_json_string(const std::string& text, std::string& out) {
-  static const char kHex[] = "0123456789abcdef";
-  out += '"';
-  for (char c : text) {
-    unsigned char u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (u < 0x20 || u == 0x7f) {
-      out += "\\u00";
-      out += kHex[u >> 4];
-      out += kHex[u & 15];
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
 void append_json(const Node& node, std::string& out) {
   switch (node.kind) {
     case Node::Kind::null:
@@ -166,7 +148,7 @@ void append_json(const Node& node, std::string& out) {
       } else if (!node.quoted && is_plain_number(node.scalar)) {
         out += node.scalar;
       } else {
-        append_json_string(node.scalar, out);
+        append_json_string(out, node.scalar);
       }
       return;
     case Node::Kind::sequence:
@@ -181,7 +163,7 @@ void append_json(const Node& node, std::string& out) {
       out += '{';
       for (size_t i = 0; i < node.entries.size(); ++i) {
         if (i != 0) out += ',';
-        append_json_string(node.entries[i].first.scalar, out);
+        append_json_string(out, node.entries[i].first.scalar);
         out += ':';
         append_json(node.entries[i].second, out);
       }
