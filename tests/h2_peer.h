@@ -58,6 +58,14 @@ inline std::string block(const List& fields) {
 inline std::string headers(uint32_t id, const List& fields, uint8_t flags = kEndHeaders | kEndStream) {
   return frame(kHeaders, flags, id, block(fields));
 }
+// HEADERS and as many CONTINUATIONs as the block needs.
+inline std::string split_headers(const std::string& b) {
+  std::string s = frame(kHeaders, kEndStream | (b.size() <= 16'000 ? kEndHeaders : 0), 1, Bytes(b).substr(0, 16'000));
+  for (size_t at = 16'000; at < b.size(); at += 16'000) {
+    s += frame(kContinuation, at + 16'000 >= b.size() ? kEndHeaders : 0, 1, Bytes(b).substr(at, 16'000));
+  }
+  return s;
+}
 inline std::string data(uint32_t id, Bytes bytes, bool end = false) {
   return frame(kData, end ? kEndStream : 0, id, bytes);
 }

@@ -17,8 +17,7 @@ class Change : public PairTest {
       listener->address.set = true;
       draft->listeners.push_back(std::move(listener));
     }
-    const config::SnapshotPtr previous = proxy ? proxy->snapshot() : nullptr;
-    auto snapshot = config::freeze(*draft, {previous ? previous->generation + 1 : 1, previous}, faults);
+    auto snapshot = config::freeze(*draft, {proxy ? proxy->snapshot()->generation + 1 : 1}, faults);
     EXPECT_TRUE(snapshot) << faults.text("f");
     return snapshot;
   }

@@ -60,11 +60,11 @@ class ProxyFixture {
  public:
   ~ProxyFixture() { stop(); }
 
-  static config::SnapshotPtr freeze(const std::string& text, config::SnapshotPtr previous = nullptr) {
+  static config::SnapshotPtr freeze(const std::string& text, uint64_t generation = 1) {
     yaml::Faults faults;
     auto draft = config::load(text, "", faults);
     config::SnapshotPtr snapshot;
-    if (draft) snapshot = config::freeze(*draft, {previous ? previous->generation + 1 : 1, previous}, faults);
+    if (draft) snapshot = config::freeze(*draft, {generation}, faults);
     EXPECT_TRUE(snapshot) << faults.text("f") << text;
     return snapshot;
   }
@@ -92,7 +92,7 @@ class ProxyFixture {
     loop.run();
   }
   void apply(const std::string& text) {
-    auto applied = proxy->apply(freeze(text, proxy->snapshot()));
+    auto applied = proxy->apply(freeze(text, proxy->snapshot()->generation + 1));
     EXPECT_TRUE(applied);
     loop.run();
   }

@@ -6,6 +6,8 @@
 #include <openssl/ssl.h>
 
 #include <array>
+#include <functional>
+#include <string>
 
 #include "memory_stream.h"
 #include "pki.h"
@@ -15,6 +17,17 @@ namespace cardea {
 
 inline tls::KeyPair key_pair(const pki::Leaf& leaf) {
   return {{leaf.certificate, "leaf.pem"}, {leaf.key, "leaf.key"}};
+}
+
+inline std::string pattern(size_t n) {
+  std::string text(n, '\0');
+  for (size_t i = 0; i < n; ++i) text[i] = char(i * 7 + i / 251);
+  return text;
+}
+inline pki::IssueOptions with(std::function<void(pki::IssueOptions&)> change) {
+  pki::IssueOptions options;
+  change(options);
+  return options;
 }
 
 // The owner of one of our streams: records what it is told, and acts when told to.

@@ -229,7 +229,6 @@ std::shared_ptr<ConfigDraft> load(Bytes text, const std::string& base_dir, yaml:
 
 struct FreezeOptions {
   uint64_t generation = 1;
-  SnapshotPtr previous;  // may be null: equal clusters, TLS contexts and policies are taken over from it
 };
 // Null when `faults` is not empty in the end. Reads the files that the draft names; changes nothing.
 SnapshotPtr freeze(const ConfigDraft& draft, const FreezeOptions& options, yaml::Faults& faults);

@@ -13,17 +13,7 @@ Freezer::Freezer(const ConfigDraft& draft, const FreezeOptions& options, yaml::F
       options_(options),
       faults_(faults),
       sources_(draft.base_dir, faults),
-      out_(std::make_shared<Snapshot>()) {
-  if (!options_.previous) return;
-  std::shared_ptr<const cluster::ClusterConfig> last;
-  for (const Route& route : options_.previous->routes) {
-    if (route.policy) previous_policies_.emplace(route.name, route.policy);
-    if (!route.cluster || route.cluster == last || previous_clusters_.find(*route.cluster)) continue;
-    last = route.cluster;
-    previous_clusters_.add(route.cluster);
-    if (route.cluster->tls) keep_context(route.cluster->tls_options, route.cluster->tls);
-  }
-}
+      out_(std::make_shared<Snapshot>()) {}
 
 SnapshotPtr Freezer::freeze() {
   out_->generation = options_.generation;
@@ -193,11 +183,6 @@ void Freezer::freeze_server_tls(const TlsDraft& draft, const Place& place, Liste
     read.push_back(&pair);
   }
   if (!good) return;
-  if (options_.previous) {
-    for (const Listener& other : options_.previous->listeners) {
-      if (other.tls && other.tls_options == options) out.tls = other.tls;
-    }
-  }
   for (const Listener& other : out_->listeners) {
     if (other.tls && other.tls_options == options) out.tls = other.tls;
   }

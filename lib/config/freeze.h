@@ -10,7 +10,7 @@
 
 namespace cardea::config {
 
-// Clusters by value: one object for all routes, and across generations, whose configuration is the same.
+// Clusters by value: one object for all routes whose configuration is the same.
 class ClusterTable {
  public:
   void add(std::shared_ptr<const cluster::ClusterConfig> config);
@@ -86,7 +86,6 @@ class Freezer {
                                       const Place& place, const char* name, bool& good);
   std::shared_ptr<const cluster::ClusterConfig> intern(const ClusterDraft& draft, const BuiltCluster& built,
                                                        const std::string& name, uint32_t buffer_limit);
-  void keep_context(const tls::ClientOptions& options, std::shared_ptr<const tls::ClientContext> context);
   std::shared_ptr<const tls::ClientContext> client_context(const ClusterDraft& draft, const BuiltCluster& built);
 
   const ConfigDraft& draft_;
@@ -101,9 +100,8 @@ class Freezer {
   std::vector<bool> matched_;                         // by route: its match is valid
   std::vector<Place> places_;                         // by route
   std::unordered_map<const ClusterDraft*, BuiltCluster> built_;
-  ClusterTable clusters_, previous_clusters_;
+  ClusterTable clusters_;
   std::unordered_multimap<size_t, std::pair<tls::ClientOptions, std::shared_ptr<const tls::ClientContext>>> contexts_;
-  std::unordered_map<std::string, std::shared_ptr<const policy::Policy>> previous_policies_;  // by route's name
 };
 
 // Whether `host` is a name, an IPv4 address or a bracketed IPv6 address.

@@ -266,35 +266,29 @@ std::shared_ptr<const cluster::ClusterConfig> Freezer::intern(const ClusterDraft
   config.name = name;
   config.limits.buffer_limit = buffer_limit;
   if (auto known = clusters_.find(config)) return known;
-  auto out = previous_clusters_.find(config);
-  if (!out) {
-    bool https = std::any_of(config.endpoints.begin(), config.endpoints.end(), [](const EndpointConfig& endpoint) {
-      return endpoint.scheme == EndpointConfig::Scheme::https;
-    });
-    if (https) {
-      config.tls = client_context(draft, built);
-      if (!config.tls) return nullptr;
-    }
-    out = std::make_shared<const cluster::ClusterConfig>(std::move(config));
+  bool https = std::any_of(config.endpoints.begin(), config.endpoints.end(), [](const EndpointConfig& endpoint) {
+    return endpoint.scheme == EndpointConfig::Scheme::https;
+  });
+  if (https) {
+    config.tls = client_context(draft, built);
+    if (!config.tls) return nullptr;
   }
+  auto out = std::make_shared<const cluster::ClusterConfig>(std::move(config));
   clusters_.add(out);
   return out;
-}
-
-void Freezer::keep_context(const tls::ClientOptions& options, std::shared_ptr<const tls::ClientContext> context) {
-  contexts_.emplace(bucket_of(options), std::make_pair(options, std::move(context)));
 }
 
 std::shared_ptr<const tls::ClientContext> Freezer::client_context(const ClusterDraft& draft,
                                                                   const BuiltCluster& built) {
   const tls::ClientOptions& options = built.config.tls_options;
-  auto [begin, end] = contexts_.equal_range(bucket_of(options));
+  const size_t bucket = bucket_of(options);
+  auto [begin, end] = contexts_.equal_range(bucket);
   for (auto row = begin; row != end; ++row) {
     if (row->second.first == options) return row->second.second;
   }
   auto made = tls::ClientContext::make(options);
   if (made) {
-    keep_context(options, *made);
+    contexts_.emplace(bucket, std::make_pair(options, *made));
     return std::move(*made);
   }
   // The message names the origin of what is wrong with it.

@@ -315,8 +315,6 @@ void Freezer::freeze_policy(const RouteDraft& draft, const Place& place, Route& 
     }
     out.policy = std::move(parsed);
   }
-  auto before = previous_policies_.find(out.name);
-  if (before != previous_policies_.end() && *before->second == *out.policy) out.policy = before->second;
 }
 
 }  // namespace cardea::config
