@@ -2,7 +2,8 @@
 BUILD_PACKAGES=(g++ meson ninja-build pkg-config python3 libuv1-dev libssl-dev libnghttp2-dev libc-ares-dev libre2-dev
   libyaml-dev node-llhttp)
 DEMO_PACKAGES=(curl openssl)
-TEST_PACKAGES=(libgtest-dev libbenchmark-dev curl openssl nghttp2-client nghttp2-server wrk python3-h2)
+TEST_PACKAGES=(libgtest-dev libbenchmark-dev curl openssl nghttp2-client nghttp2-server wrk python3-h2
+  python3-grpcio)
 LINT_PACKAGES=(clang-format-14 clang-tidy-14)
 
 # Installs those of the named packages that are missing; touches nothing when none is.
@@ -21,9 +22,11 @@ install_missing() {
     root=(sudo)
   fi
   echo "installing ${missing[*]}"
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
-    { "${root[@]}" apt-get update -q &&
-      "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"; }
+  # A machine that has just started may be at its own updates: that is waited for.
+  local install=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -q
+    --no-install-recommends "${missing[@]}")
+  # The package lists may be missing or old.
+  "${install[@]}" >/dev/null 2>&1 || { "${root[@]}" apt-get update -q && "${install[@]}"; }
 }
 
 # configure FOLDER OPTIONS...: once.

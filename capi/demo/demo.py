@@ -1,8 +1,9 @@
 """What `capi/demo/run` runs when everything is built: certificates, two services, the proxy; then curl lines to try, or
 the tour that tries them by itself."""
+import contextlib
+import fcntl
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PROXY = os.path.join(ROOT, "build-release/capi/demo/cardea-proxy")
 PORTS = {"tls": 8443, "plain": 8080, "one": 9001, "two": 9002}  # as in example.yaml
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def color(code, text):
@@ -29,17 +31,36 @@ def stop(text):
     sys.exit(color(31, text))
 
 
-def free_port(wanted):
-    """The wanted port where it is free, else any."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return probe.getsockname()[1]
-    return stop("no free port on 127.0.0.1")
+def free_ports(wanted):
+    """For each name its wanted port where that is free, else any. All are held until all are found: none comes twice."""
+    found = {}
+    with contextlib.ExitStack() as probes:
+        for name, port in wanted.items():
+            for candidate in (port, 0):
+                probe = probes.enter_context(socket.socket())
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with contextlib.suppress(OSError):
+                    probe.bind(("127.0.0.1", candidate))
+                    found[name] = probe.getsockname()[1]
+                    break
+            else:
+                stop("no free port on 127.0.0.1")
+    return found
+
+
+def only_one(folder):
+    """Holds the folder for this process until it ends, however it ends."""
+    lock = open(os.path.join(folder, "lock"), "a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        stop(f"the demo runs already: process {lock.read().strip() or 'unknown'}; end it with Ctrl-C where it runs. "
+             "(--tour may run beside it.)")
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
 
 
 def accepts(port):
@@ -87,13 +108,16 @@ class Child:
         # Ctrl-C at the terminal is for us alone: we end our children in order.
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, cwd=folder, text=True, start_new_session=True)
-        self.lines, self.changed, self.on_line = [], threading.Condition(), lambda line: None
+        self.lines, self.changed, self.on_line, self.ended = [], threading.Condition(), lambda line: None, False
         threading.Thread(target=self.read, daemon=True).start()
-        with self.changed:
-            ready = self.changed.wait_for(lambda: self.count() >= listeners or self.process.poll() is not None, 20)
-        if not ready or self.count() < listeners:
+        try:
+            with self.changed:
+                self.changed.wait_for(lambda: self.count() >= listeners or self.ended, 20)
+            if self.count() < listeners:
+                stop(f"{' '.join(command)} did not start:\n" + "\n".join(self.lines))
+        except BaseException:  # Ctrl-C too
             self.end(1)
-            stop(f"{' '.join(command)} did not start:\n" + "\n".join(self.lines))
+            raise
 
     def count(self):
         return sum(line.startswith("listening ") for line in self.lines)
@@ -104,8 +128,8 @@ class Child:
                 self.lines = (self.lines + [line.rstrip("\n")])[-200:]
                 self.changed.notify_all()
             self.on_line(line.rstrip("\n"))
-        self.process.wait()
         with self.changed:
+            self.ended = True
             self.changed.notify_all()
 
     def said(self, line):
@@ -126,7 +150,7 @@ class Demo:
     def __init__(self, folder, any_ports):
         self.folder = folder
         self.ca = make_certificates(os.path.join(folder, "certificates"))
-        self.ports = {name: free_port(0 if any_ports else port) for name, port in PORTS.items()}
+        self.ports = free_ports({name: 0 if any_ports else port for name, port in PORTS.items()})
         with open(os.path.join(HERE, "example.yaml")) as example:
             config = example.read()
         for name, port in PORTS.items():
@@ -134,17 +158,28 @@ class Demo:
         self.config = os.path.join(folder, "example.yaml")
         with open(self.config, "w") as out:
             out.write(config)
-        self.services = {}
-        for name in ("one", "two"):
-            self.start_service(name)
-        self.proxy = Child([PROXY, "--config", self.config], folder, 2)
+        self.services, self.proxy = {}, None
+
+    def __enter__(self):
+        try:
+            for name in ("one", "two"):
+                self.start_service(name)
+            self.proxy = Child([PROXY, "--config", self.config], self.folder, 2)
+        except BaseException:
+            self.end(1)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.end(3)
 
     def start_service(self, name):
         self.services[name] = Child(["/usr/bin/python3", "-B", os.path.join(HERE, "services.py"), "--name", name,
                                      "--listen", f"127.0.0.1:{self.ports[name]}"], self.folder, 1)
 
-    def end(self, seconds=35):
-        code = self.proxy.end(seconds)
+    def end(self, seconds):
+        """The proxy first, so that it can finish what it began; gives its exit code."""
+        code = self.proxy.end(seconds) if self.proxy else None
         for service in self.services.values():
             service.end(5)
         return code
@@ -155,7 +190,8 @@ class Demo:
         return ["curl", *self.common(port), *arguments, f"{scheme}://app.localhost:{port}{path}"]
 
     def common(self, port):
-        return ["-sS", "--cacert", self.ca, "--resolve", f"app.localhost:{port}:127.0.0.1"]
+        direct = ["--noproxy", "*"] if any(name.lower().endswith("_proxy") for name in os.environ) else []
+        return ["-sS", *direct, "--cacert", self.ca, "--resolve", f"app.localhost:{port}:127.0.0.1"]
 
     def shown(self, command):
         """The command without what all of them have."""
@@ -296,8 +332,10 @@ def serve(demo):
     say(f"""
   https://app.localhost:{ports['tls']}
       two services in turn, over HTTP/2 and HTTP/1.1
+  https://localhost:{ports['tls']}
+      the same, for tools that look names up in the hosts file: h2load, wrk
   http://app.localhost:{ports['plain']}
-      redirects there
+      redirects to https://app.localhost on port 443, where https is in the world
   http://127.0.0.1:{ports['one']} and http://127.0.0.1:{ports['two']}
       the services themselves
   {demo.config}
@@ -311,35 +349,38 @@ Try:""")
                     demo.curl(path="/turn?[1-6]"), demo.curl("--no-buffer", path="/stream"),
                     demo.curl("--data-binary", f"@{demo.config}", path="/upload"), demo.curl("--include", plain=True)):
         say("  " + quoted(command))
-    say("\nCtrl-C drains and ends.")
+    say("\nCtrl-C drains and ends; a second one does not wait.")
     asked = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.set())
+
+    def on_signal(*_):
+        if asked.is_set():  # for the second time: the proxy does not wait for anybody then
+            demo.proxy.process.send_signal(signal.SIGTERM)
+        asked.set()
+    for number in ENDING:
+        signal.signal(number, on_signal)
     demo.proxy.on_line = lambda line: say("  " + line)
     while not asked.wait(0.2):
         if demo.proxy.process.poll() is not None:
-            demo.end()
             stop("the proxy ended by itself")
-    say("draining")
-    return demo.end()
+    return demo.end(35)
+
+
+def leave(number, _):
+    sys.exit(128 + number)  # by way of everybody's clean-up
 
 
 def main():
     if not os.access(PROXY, os.X_OK):
         stop(f"no {PROXY}: capi/demo/run builds it")
+    for number in ENDING:
+        signal.signal(number, leave)
     if "--tour" in sys.argv[1:]:
-        folder = tempfile.mkdtemp(prefix="cardea-tour.")
-        try:
-            demo = Demo(folder, any_ports=True)
-            try:
-                return Tour(demo).walk()
-            finally:
-                demo.end(3)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix="cardea-tour.") as folder, Demo(folder, any_ports=True) as demo:
+            return Tour(demo).walk()
     folder = os.path.join(ROOT, "build-release/demo")
     os.makedirs(folder, exist_ok=True)
-    return serve(Demo(folder, any_ports=False))
+    with only_one(folder), Demo(folder, any_ports=False) as demo:
+        return serve(demo)
 
 
 if __name__ == "__main__":
