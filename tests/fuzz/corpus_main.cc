@@ -14,8 +14,8 @@ void run(const std::filesystem::path& path, size_t& count) {
   std::ifstream in(path, std::ios::binary);
   const std::vector<char> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  // Every prefix too: what a peer that dies leaves behind.
-  for (size_t n = 0; n < bytes.size() && n < 2048; ++n) {
+  // Prefixes too: what a peer that dies leaves behind. Every one of the heads, some of what follows.
+  for (size_t n = 0; n < bytes.size() && n < 2048; n += n < 256 ? 1 : 13) {
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), n);
   }
   ++count;

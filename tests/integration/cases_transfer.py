@@ -124,8 +124,11 @@ def http1_to_https(t):
     service = t.service(tls="service")
     proxy = t.proxy(t.config([open_route(service.url, tls_custom_ca_file=t.certs.ca)]))
     sent = upload_file(t)
-    answer = t.curl("--http1.1", "-T", sent, "-H", "Expect:", proxy=proxy, path="/upload", timeout=200)
+    t.curl("-o", "/dev/null", proxy=proxy, path="/")
+    with PeakMemory(proxy) as memory:
+        answer = t.curl("--http1.1", "-T", sent, "-H", "Expect:", proxy=proxy, path="/upload", timeout=200)
     equal(answer.split(), [str(SIZE), digest(sent)], "length and SHA-256 of the upload")
+    memory.check("upload")
 
 
 def flood(sock, counter, stop):

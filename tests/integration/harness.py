@@ -116,7 +116,7 @@ class Child:
             found = [line.split(" ", 1)[1] for line in list(self.lines) if line.startswith("listening ")]
             if len(found) >= count:
                 return found
-            check(self.running(), lambda: f"{self.command[0]} ended with {self.child.returncode}: {self.stderr()[-1500:]}")
+            check(self.running(), lambda: f"{self.command[0]} ended with {self.exit_code()}: {self.stderr()[-1500:]}")
             return None
         return wait_until(said, f"{count} «listening» lines of {self.command[0]}", seconds)
 
