@@ -308,7 +308,7 @@ int cardea_cluster_add_endpoint(cardea_cluster* k, const char* url, size_t n, ui
   if (!k || !url || weight == 0) return CARDEA_EINVAL;
   return guard([&] {
     std::string to(text(url, n));
-    to += "," + std::to_string(weight);
+    to.append(",").append(std::to_string(weight));
     return capi::code_of(config::set_str(*k->draft, CARDEA_OPT_CLUSTER_TO, std::move(to)));
   });
 }

@@ -45,6 +45,7 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
     const bool queued = enqueue([&] {
       cardea_queue::Item item = describe(x, CARDEA_EVENT_AUTHORIZE);
       item.event.token = token;
+      item.event.value = x.reauthorizes();
       std::string headers;
       for (const http::Field& f : x.head().fields) {
         headers.append(f.name).append(": ").append(f.value).append("\r\n");

@@ -50,7 +50,17 @@ int request_text(const proxy::Exchange& x, int what, cardea_str* out) {
     case CARDEA_STR_CLIENT_IP:
       return give(out, x.client_ip());
     case CARDEA_STR_IDENTITY:
-      return give(out, x.identity());
+      return give(out, x.identity() ? Bytes(x.identity()->user) : Bytes());
+    case CARDEA_STR_EMAIL:
+      return give(out, x.identity() ? Bytes(x.identity()->email) : Bytes());
+    case CARDEA_STR_CERTIFICATE_FINGERPRINT:
+      return give(out, x.certificate() ? Bytes(x.certificate()->fingerprint) : Bytes());
+    case CARDEA_STR_RULE:
+      return give(out, x.decision().rule);
+    case CARDEA_STR_REASONS:
+      scratch.clear();
+      for (std::string_view r : x.decision().reasons) scratch.append(scratch.empty() ? "" : ",").append(r);
+      return give(out, scratch);
     case CARDEA_STR_POLICY_DATA:
       return give(out, x.route() ? Bytes(x.route()->policy->host_data()) : Bytes());
     case CARDEA_STR_ENDPOINT:
@@ -66,6 +76,10 @@ int request_text(const proxy::Exchange& x, int what, cardea_str* out) {
     case CARDEA_STR_ACCESS_RECORD:
       scratch.clear();
       proxy::append_access_record(scratch, x);
+      return give(out, scratch);
+    case CARDEA_STR_LIVE_RECORD:
+      scratch.clear();
+      proxy::append_live_record(scratch, x);
       return give(out, scratch);
     default:
       return conn_text(x.session(), what, out);
@@ -115,6 +129,12 @@ int cardea_request_get_int(const cardea_request* r, int what, int64_t* out) {
       break;
     case CARDEA_INT_TRUNCATED:
       *out = o.truncated;
+      break;
+    case CARDEA_INT_REAUTHORIZED:
+      *out = x.reauthorizes();
+      break;
+    case CARDEA_INT_POLICY_GENERATION:
+      *out = int64_t(x.policy_generation());
       break;
     default:
       return CARDEA_EINVAL;

@@ -136,8 +136,8 @@ static void a_listener_that_is_gone_drains(void) {
   scene_close(&s);
 }
 
-/* An exchange keeps the configuration that it began with. */
-static void a_running_exchange_keeps_its_own(void) {
+/* An answer that comes late lets nobody in whom the configuration of today keeps out. */
+static void a_late_answer_is_judged_by_the_newest(void) {
   scene s;
   client c;
   cardea_config* closed = sealed_of(CLOSED);
@@ -150,7 +150,7 @@ static void a_running_exchange_keeps_its_own(void) {
   pump_idle(s.worker);
   SAME(cardea_authorize_complete(s.seen.token, CARDEA_ALLOW, NULL, 0), CARDEA_OK);
   pump_eof(s.worker, &c);
-  SAYS(c.text, "GET /old");
+  SAYS(c.text, "HTTP/1.1 403 ");
   client_close(&c);
   get(&s, &c, "/new");
   SAYS(c.text, "HTTP/1.1 403 ");
@@ -256,7 +256,7 @@ static void a_close_ends_a_drain(void) {
 const test_case change_cases[] = {{"a_new_route_is_live_at_once", a_new_route_is_live_at_once},
                                   {"a_bad_listener_changes_nothing", a_bad_listener_changes_nothing},
                                   {"a_listener_that_is_gone_drains", a_listener_that_is_gone_drains},
-                                  {"a_running_exchange_keeps_its_own", a_running_exchange_keeps_its_own},
+                                  {"a_late_answer_is_judged_by_the_newest", a_late_answer_is_judged_by_the_newest},
                                   {"a_drain_lets_exchanges_finish", a_drain_lets_exchanges_finish},
                                   {"a_drain_cuts_at_its_deadline", a_drain_cuts_at_its_deadline},
                                   {"a_close_ends_a_drain", a_close_ends_a_drain},

@@ -66,7 +66,7 @@ TEST(Faults, AllAtOnceInOrder) {
                       "- from: https://a.example/x\n"
                       "  to: gopher://b\n"
                       "  timeout: 1\n"
-                      "  cors_allow_preflight: true\n"
+                      "  allow_spdy: true\n"
                       "- to: [http://b, 'http://c,1']\n"
                       "  prefix: x\n"
                       "  prefix: /y\n")
@@ -81,7 +81,7 @@ TEST(Faults, AllAtOnceInOrder) {
                            "- from: https://a.example/x\n"
                            "  to: gopher://b\n"
                            "  timeout: 1\n"
-                           "  cors_allow_preflight: true\n"
+                           "  allow_spdy: true\n"
                            "- to: [http://b, 'http://c,1']\n"
                            "  prefix: x\n"
                            "  prefix: /y\n")
@@ -94,7 +94,7 @@ TEST(Faults, AllAtOnceInOrder) {
             "f:6:9: routes[0].from: may not have a path or a query: use prefix, path or regex\n"
             "f:7:7: routes[0].to: must begin with http://, https://, h2c://, http+unix:// or https+unix://\n"
             "f:8:12: routes[0].timeout: must be a duration such as 500ms, 30s or 1h30m: '1' has no unit\n"
-            "f:9:3: routes[0].cors_allow_preflight: not supported yet: cors_allow_preflight\n"
+            "f:9:3: routes[0].allow_spdy: not supported yet: allow_spdy\n"
             "f:10:3: routes[1]: has no from\n"
             "f:10:7: routes[1].to: needs a weight behind every URL or behind none\n"
             "f:11:11: routes[1].prefix: must begin with /\n"
@@ -107,12 +107,12 @@ TEST(Faults, NothingOpensByMistake) {
            "allow_public_unauthenticated_access: 'true'",
            "allow_public_unauthenticated_access: 1",
            "allow_public_unauthenticated_acces: true",
-           "allow_any_authenticated_user: true",
+           "allow_any_authenticated_users: true",
            "policy: {allow: {or: [{accept: true, reject: true}]}}",
            "policy: {allow: {xor: [{accept: true}]}}",
            "policy: {allow: [{accept: true}]}",
            "policy: true",
-           "policy: {allow: {or: [{email: {is: a@b}}]}}",
+           "policy: {allow: {or: [{email: {iz: a@b}}]}}",
        }) {
     EXPECT_FALSE(with_route(lines).snapshot) << lines;
   }

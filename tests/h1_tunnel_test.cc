@@ -123,8 +123,10 @@ TEST(Server, RefusedConnect) {
   peer.receive("CONNECT b.example:22 HTTP/1.1\r\nHost: b.example:22\r\n\r\n" + kGet);
   peer.answer(peer.requests[0], 405, "");
   peer.end_turn();
-  EXPECT_EQ(peer.requests.size(), 2u);
+  EXPECT_EQ(peer.requests.size(), 1u) << "what follows was meant for the tunnel";
   EXPECT_EQ(peer.requests[0].body, "");
+  EXPECT_NE(peer.out.wire.find("Connection: close\r\n"), std::string::npos);
+  EXPECT_EQ(peer.closes, 1);
 }
 
 TEST(Server, HalfClosedBeforeTheTunnelOpens) {

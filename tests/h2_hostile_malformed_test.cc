@@ -141,7 +141,8 @@ std::vector<Row> malformed() {
       delivered(p + "cl=- body= trailers=x-ok=1| end=1"));
   add(88, "empty POST", post({}, kEndHeaders | kEndStream), delivered(p + "cl=- body= trailers= end=1"));
   add(90, "CONNECT with path", headers(1, replaced(":method", "CONNECT")), kRst);
-  add(90, "extended CONNECT", headers(1, with({{":protocol", "websocket"}}, replaced(":method", "CONNECT"))), kRst);
+  add(90, "extended CONNECT", headers(1, with({{":protocol", "websocket"}}, replaced(":method", "CONNECT"))),
+      delivered("CONNECT https a.test / 0 {} cl=- body= trailers= end=0"));
   add(90, "CONNECT without port", headers(1, {{":method", "CONNECT"}, {":authority", "a"}}), refused());
   add(90, "CONNECT with a length", headers(1, {{":method", "CONNECT"}, {":authority", "a:1"}, {"content-length", "3"}}),
       refused());

@@ -16,7 +16,8 @@ TEST(H2Server, GreetsWithItsLimits) {
   EXPECT_EQ(f->payload, setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 100) +
                             setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 64 * 1024) +
                             setting(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 64 * 1024) +
-                            setting(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1));
+                            setting(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1) +
+                            setting(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1));
   const Frame* w = s.reader->last(kWindow, 0);
   ASSERT_TRUE(w);
   EXPECT_EQ(w->number(), 1024 * 1024 - 65535u);

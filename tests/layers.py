@@ -7,24 +7,29 @@ import sys
 ROOT = pathlib.Path(sys.argv[1])
 MAY = {  # a folder and those that it may include besides itself
     "base": [],
+    "identity": ["base"],
+    "token": ["base", "identity"],
     "yaml": ["base"],
     "net": ["base"],
-    "tls": ["base", "net"],
+    "tls": ["base", "net", "identity"],
     "http": ["base"],
     "route": ["base", "http"],
-    "policy": ["base", "yaml"],
+    "policy": ["base", "yaml", "identity"],
     "wire": ["base", "net", "http"],
+    "admin": ["base", "net", "http", "wire"],
     "cluster": ["base", "net", "tls", "http", "wire"],
-    "config": ["base", "net", "tls", "http", "route", "policy", "cluster", "yaml"],
-    "proxy": ["base", "net", "tls", "http", "route", "policy", "cluster", "config", "wire"],
+    "config": ["base", "net", "tls", "http", "route", "policy", "cluster", "yaml", "identity", "token"],
+    "proxy": ["base", "net", "tls", "http", "route", "policy", "cluster", "config", "wire", "identity", "token", "yaml", "admin"],
 }
 LIBRARIES = {  # a library's headers and the places that may include them
     r"uv\.h": [r"lib/net/", r"capi/worker\.cc"],
-    r"openssl/": [r"lib/tls/"],
+    r"openssl/": [r"lib/tls/", r"lib/token/"],
+    r"jansson\.h": [r"lib/token/"],
+    r"date/": [r"lib/policy/calendar"],
     r"llhttp\.h": [r"lib/http/h1"],
     r"nghttp2/": [r"lib/http/h2"],
     r"ares(_\w+)?\.h": [r"lib/net/dns"],
-    r"re2/": [r"lib/route/"],
+    r"re2/": [r"lib/route/", r"lib/tls/client_trust"],
     r"yaml\.h": [r"lib/yaml/"],
 }
 faults = []

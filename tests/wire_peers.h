@@ -152,7 +152,8 @@ class TestClient {
     send(head + "\r\n" + r.body.value_or(""));
   }
   void send_h2(const Request& r, Sent& s) {
-    Headers all = {{":method", r.method}, {":scheme", "http"}, {":authority", r.host}, {":path", r.path}};
+    Headers all = {{":method", r.method}, {":authority", r.host}};
+    if (!r.path.empty()) all.insert(all.end(), {{":scheme", "http"}, {":path", r.path}});  // else CONNECT
     for (const auto& [n, v] : r.headers) all.emplace_back(lower(n), v);
     if (r.body) all.emplace_back("content-length", std::to_string(r.body->size()));
     const auto nva = H2End::nva(all);

@@ -15,9 +15,11 @@ It prints «listening http://127.0.0.1:PORT» and serves until SIGTERM.
     /hints                  103 before the answer
     /trailers               a chunked answer with a trailer
     /cut                    announces 1000 bytes, sends 10 and closes
+    /socket                 a WebSocket that sends every message back
 """
 import argparse
 import asyncio
+import base64
 import hashlib
 import json
 import signal
@@ -25,9 +27,10 @@ import ssl
 import urllib.parse
 
 BLOCK = bytes(range(256)) * 256  # 64 KiB; /bytes repeats it
-REASONS = {100: "Continue", 103: "Early Hints", 200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request",
+REASONS = {100: "Continue", 101: "Switching Protocols", 103: "Early Hints", 200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request",
            404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
 LARGEST_HEAD = 256 * 1024
+LARGEST_FRAME = 1024 * 1024
 
 
 class Request:
@@ -174,6 +177,41 @@ class Service:
         request.writer.write(b"0123456789")
         await request.writer.drain()
         raise ConnectionError("as asked")
+
+    async def on_socket(self, request):
+        if request.header("upgrade", "").lower() != "websocket":
+            self.reply(request, 400, "this is for WebSockets\n")
+            return
+        key = request.header("sec-websocket-key", "") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 1.3
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        self.head(request, 101, [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)])
+        await echo_frames(request.reader, request.writer)
+        raise ConnectionError("the connection belongs to the WebSocket, to its end")
+
+
+async def echo_frames(reader, writer):
+    """Sends back each frame, without its mask; a close frame is the last (RFC 6455 5)."""
+    while True:
+        first, second = await reader.readexactly(2)
+        size = second & 0x7f
+        if size > 125:
+            size = int.from_bytes(await reader.readexactly(2 if size == 126 else 8), "big")
+        if not second & 0x80 or size > LARGEST_FRAME:
+            return
+        mask = await reader.readexactly(4)
+        payload = await reader.readexactly(size)
+        payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+        kind = first & 0x0f
+        if kind == 0xa:  # a pong asks for nothing
+            continue
+        if kind == 9:  # a ping is answered by a pong
+            first = first & 0xf0 | 0xa
+        length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 65536 else \
+            b"\x7f" + size.to_bytes(8, "big")
+        writer.write(bytes([first]) + length + payload)
+        await writer.drain()
+        if kind == 8:
+            return
 
 
 def tls_context(files, client_ca):

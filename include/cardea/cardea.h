@@ -168,6 +168,23 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OPT_GLOBAL_DNS_RESOLVERS 1035
 #define CARDEA_OPT_GLOBAL_WORKERS 1036
 #define CARDEA_OPT_GLOBAL_ACCESS_LOG_PATH 1037
+#define CARDEA_OPT_GLOBAL_JWT_PROVIDERS 1038
+#define CARDEA_OPT_GLOBAL_DOWNSTREAM_MTLS_CA 1039
+#define CARDEA_OPT_GLOBAL_DOWNSTREAM_MTLS_CA_FILE 1040
+#define CARDEA_OPT_GLOBAL_DOWNSTREAM_MTLS_CRL 1041
+#define CARDEA_OPT_GLOBAL_DOWNSTREAM_MTLS_CRL_FILE 1042
+#define CARDEA_OPT_GLOBAL_DOWNSTREAM_MTLS_ENFORCEMENT 1043
+#define CARDEA_OPT_GLOBAL_DOWNSTREAM_MTLS_MATCH_SUBJECT_ALT_NAMES 1044
+#define CARDEA_OPT_GLOBAL_DOWNSTREAM_MTLS_MAX_VERIFY_DEPTH 1045
+#define CARDEA_OPT_GLOBAL_SIGN_IN_URL 1046
+#define CARDEA_OPT_GLOBAL_SIGNING_KEY 1047
+#define CARDEA_OPT_GLOBAL_SIGNING_KEY_FILE 1048
+#define CARDEA_OPT_GLOBAL_REAUTHORIZE_INTERVAL 1049
+#define CARDEA_OPT_GLOBAL_AUTHORIZE_FAILURE_MODE_ALLOW 1050
+#define CARDEA_OPT_GLOBAL_REAUTHORIZE_FAILURE_MODE_ALLOW 1051
+#define CARDEA_OPT_GLOBAL_PASS_IDENTITY_HEADERS 1052
+#define CARDEA_OPT_GLOBAL_JWT_CLAIMS_HEADERS 1053
+#define CARDEA_OPT_GLOBAL_ADMIN_ADDRESS 1054
 #define CARDEA_OPT_LISTENER_ADDRESS 2001
 #define CARDEA_OPT_LISTENER_CODEC_TYPE 2002
 #define CARDEA_OPT_LISTENER_USE_PROXY_PROTOCOL 2003
@@ -208,6 +225,18 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OPT_ROUTE_MAX_STREAM_DURATION 3033
 #define CARDEA_OPT_ROUTE_PER_CONNECTION_BUFFER_LIMIT_BYTES 3034
 #define CARDEA_OPT_ROUTE_ALLOW_PUBLIC_UNAUTHENTICATED_ACCESS 3035
+#define CARDEA_OPT_ROUTE_ALLOW_ANY_AUTHENTICATED_USER 3036
+#define CARDEA_OPT_ROUTE_ALLOWED_USERS 3037
+#define CARDEA_OPT_ROUTE_ALLOWED_DOMAINS 3038
+#define CARDEA_OPT_ROUTE_ALLOWED_GROUPS 3039
+#define CARDEA_OPT_ROUTE_ALLOWED_IDP_CLAIMS 3040
+#define CARDEA_OPT_ROUTE_CORS_ALLOW_PREFLIGHT 3041
+#define CARDEA_OPT_ROUTE_PASS_IDENTITY_HEADERS 3042
+#define CARDEA_OPT_ROUTE_JWT_CLAIMS_HEADERS 3043
+#define CARDEA_OPT_ROUTE_SHOW_ERROR_DETAILS 3044
+#define CARDEA_OPT_ROUTE_TLS_DOWNSTREAM_CLIENT_CA 3045
+#define CARDEA_OPT_ROUTE_TLS_DOWNSTREAM_CLIENT_CA_FILE 3046
+#define CARDEA_OPT_ROUTE_ALLOW_WEBSOCKETS 3047
 #define CARDEA_OPT_CLUSTER_TO 4001
 #define CARDEA_OPT_CLUSTER_LOAD_BALANCING_POLICY 4002
 #define CARDEA_OPT_CLUSTER_CONNECT_TIMEOUT 4003
@@ -309,7 +338,10 @@ typedef struct cardea_handlers {
   void (*on_conn_close)(void *ud, cardea_conn *c); /* once for each on_conn_open */
 } cardea_handlers;
 
-/* Completes a pending authorization with CARDEA_ALLOW or CARDEA_DENY. `identity` (may be NULL) is kept for the access record.
+/* Completes a pending authorization with CARDEA_ALLOW or CARDEA_DENY. `identity` (may be NULL) says who asks, for the policy, the
+ * access record and the service: a JSON object {"user", "email", "name", "groups": [...], "claims": {...}, "expires_at": Unix
+ * seconds}, or any other text, which is the user's id; an object that cannot be read denies. A live request that had passed and is
+ * asked for again (CARDEA_INT_REAUTHORIZED) ends when the answer is CARDEA_DENY.
  * CARDEA_ESTALE when the request is over, timed out or was completed before; harmless. CARDEA_EINVAL for another decision, and the
  * request goes on waiting. Legal inside on_authorize, which then answers CARDEA_PENDING. any */
 CARDEA_API int cardea_authorize_complete(cardea_token t, int decision, const char *identity, size_t n);
@@ -324,7 +356,7 @@ CARDEA_API int cardea_authorize_complete(cardea_token t, int decision, const cha
 #define CARDEA_STR_CLIENT_IP 7 /* by X-Forwarded-For and the trusted hops, else the peer's */
 #define CARDEA_STR_PEER 8      /* address of the connection */
 #define CARDEA_STR_LISTENER 9
-#define CARDEA_STR_IDENTITY 10
+#define CARDEA_STR_IDENTITY 10    /* the user's id; empty: nobody is known */
 #define CARDEA_STR_POLICY_DATA 11 /* of the criterion `host`, as JSON */
 #define CARDEA_STR_ENDPOINT 12    /* address of the service; empty when none was picked */
 #define CARDEA_STR_CAUSE 13       /* "ok", "denied:by_rule", "truncated:upstream_reset", … */
@@ -334,6 +366,11 @@ CARDEA_API int cardea_authorize_complete(cardea_token t, int decision, const cha
 #define CARDEA_STR_SNI 17
 #define CARDEA_STR_ACCESS_RECORD 18 /* the exchange as one JSON object (on_request_end) */
 #define CARDEA_STR_HEADERS 19       /* queue events only: "name: value\r\n" lines */
+#define CARDEA_STR_EMAIL 20
+#define CARDEA_STR_CERTIFICATE_FINGERPRINT 21 /* SHA-256 of the client's certificate, trusted or not, in lower-case hex */
+#define CARDEA_STR_RULE 22                    /* the rule that decided: "policy[0].allow.or", "allowed_users" */
+#define CARDEA_STR_REASONS 23                 /* Pomerium's words, separated by commas */
+#define CARDEA_STR_LIVE_RECORD 24             /* the exchange as it is now, as one JSON object */
 
 #define CARDEA_INT_STATUS 1    /* 0: the client got no answer */
 #define CARDEA_INT_BYTES_IN 2  /* of the request's body */
@@ -342,9 +379,11 @@ CARDEA_API int cardea_authorize_complete(cardea_token t, int decision, const cha
 #define CARDEA_INT_CONNECT 5 /* 0: a pooled connection */
 #define CARDEA_INT_FIRST_BYTE 6
 #define CARDEA_INT_ATTEMPTS 7
-#define CARDEA_INT_GENERATION 8 /* of the configuration that the exchange began with */
-#define CARDEA_INT_CONN_ID 9    /* unique in the process */
-#define CARDEA_INT_TRUNCATED 10 /* 1: cut after the head was sent */
+#define CARDEA_INT_GENERATION 8         /* of the configuration that the exchange began with */
+#define CARDEA_INT_CONN_ID 9            /* unique in the process */
+#define CARDEA_INT_TRUNCATED 10         /* 1: cut after the head was sent */
+#define CARDEA_INT_REAUTHORIZED 11      /* in on_authorize: 1: it has passed before and lives */
+#define CARDEA_INT_POLICY_GENERATION 12 /* of the configuration that judged it last */
 
 CARDEA_API int cardea_request_get_str(const cardea_request *r, int what, cardea_str *out);
 CARDEA_API int cardea_request_get_int(const cardea_request *r, int what, int64_t *out);
@@ -381,6 +420,36 @@ CARDEA_API int cardea_proxy_drain(cardea_proxy *p, int64_t deadline_ms, cardea_d
 CARDEA_API int cardea_proxy_metric_next(const cardea_proxy *p, size_t *cursor, cardea_str *name, cardea_str *kind, cardea_str *help,
                                         uint64_t *value);
 
+/* ---- live requests and their permissions (any) --------------------------------------------------- */
+
+/* A permission lasts as long as what it rests on: live requests are judged again when a configuration is applied, when a token, a
+ * certificate or a time of the policy runs out, at least every reauthorize_interval, and on the calls below. Those that may go on no
+ * more end within a turn of their worker: a WebSocket with close code 1008, gRPC with status 7, other HTTP/2 streams with a reset, HTTP/1.1
+ * answers cut, tunnels with FIN. Nobody else notices.
+ *
+ * A selector is a JSON object: {"user": id or e-mail, "route", "listener", "cluster", "endpoint", "exchange": request id,
+ * "certificate_fingerprint", "generation": number}; all that are given must fit; NULL, "" and {} are everything. CARDEA_EINVAL
+ * names what is wrong in it. */
+
+/* An answer from all workers as one JSON text, lent for the call; exactly once, on a worker's thread, or on the caller's when no
+ * worker is left. */
+typedef void (*cardea_text_fn)(void *ud, const char *json, size_t n);
+
+/* {"exchanges": [...], "count": n}. Each: id, route, user, peer, protocol, kind, state, age_ms, bytes, lease_ms, clocks, … */
+CARDEA_API int cardea_proxy_list(cardea_proxy *p, const char *selector, size_t n, cardea_text_fn fn, void *ud,
+                                 cardea_error **error);
+/* Judges again now; where the policy names the host, on_authorize is asked again. */
+CARDEA_API int cardea_proxy_reauthorize(cardea_proxy *p, const char *selector, size_t n, cardea_error **error);
+/* `who`: {"user": id or e-mail} or {"certificate_fingerprint"}, and perhaps {"until": Unix seconds or "2030-01-31T12:00:00Z"}. From
+ * now on nothing of theirs passes, whatever a policy says, and what lives ends. `by` (may be NULL) is kept for the record. */
+CARDEA_API int cardea_proxy_revoke(cardea_proxy *p, const char *who, size_t n, const char *by, cardea_error **error);
+/* Ends those that fit. fn (may be NULL) gets {"ended": n}. */
+CARDEA_API int cardea_proxy_end(cardea_proxy *p, const char *selector, size_t n, const char *by, cardea_text_fn fn, void *ud,
+                                cardea_error **error);
+/* Which live requests applying this sealed configuration would end: {"would_end": [{"id", "route", "user"}], "would_ask_host": [...],
+ * "judged": n}. Changes nothing. */
+CARDEA_API int cardea_proxy_dry_run(cardea_proxy *p, cardea_config *config, cardea_text_fn fn, void *ud, cardea_error **error);
+
 /* ---- workers: one loop each (loop) -------------------------------------------------------------- */
 
 /* Every constructor binds the proxy's listeners; a failure names the address. */
@@ -416,7 +485,7 @@ CARDEA_API void cardea_worker_free(cardea_worker *w);
 
 /* ---- event queue: instead of callbacks (any, one poller at a time) -------------------------------- */
 
-#define CARDEA_EVENT_AUTHORIZE 1   /* token; complete it */
+#define CARDEA_EVENT_AUTHORIZE 1   /* token; complete it. value: 1 when it has passed before and lives */
 #define CARDEA_EVENT_REQUEST_END 2 /* value: status */
 #define CARDEA_EVENT_CONN_OPEN 3   /* id: the connection's */
 #define CARDEA_EVENT_CONN_CLOSE 4

@@ -37,6 +37,10 @@ void Attempt::cancel() {
   if (connection_) connection_->release(*this);
 }
 
+bool Attempt::takes_extended_connect() const {
+  return connection_ && connection_->takes_extended_connect();
+}
+
 // ---- LiveCluster ------------------------------------------------------------------------------------
 
 std::unique_ptr<Cluster> Cluster::make(net::Loop& loop, net::Network& network,

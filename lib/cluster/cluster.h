@@ -17,7 +17,7 @@ namespace cardea::cluster {
 
 // One `to` URL.
 struct EndpointConfig {
-  enum class Scheme : uint8_t { http, https, h2c } scheme = Scheme::http;
+  enum class Scheme : uint8_t { http, https, h2c, tcp } scheme = Scheme::http;
   std::string host;  // name or IP literal (no brackets); or the path of a unix socket
   uint16_t port = 0;
   bool unix_socket = false;
@@ -28,8 +28,9 @@ struct EndpointConfig {
 
 // Frozen. Two that compare equal are one cluster: apply keeps its pools and connections.
 struct ClusterConfig {
-  std::string name;                       // of the route(s) that it serves, for logs and metrics
-  std::vector<EndpointConfig> endpoints;  // never empty; schemes do not mix h2c with https in one cluster
+  std::string name;  // of the route(s) that it serves, for logs and metrics
+  std::vector<EndpointConfig>
+      endpoints;  // never empty; schemes do not mix h2c with https, nor tcp with any, in one cluster
   std::string lb_policy = "round_robin";
   Millis connect_timeout = 10'000;  // name + TCP + TLS; 0 off
   Millis idle_timeout = 60'000;     // of a pooled connection; 0 off
@@ -98,7 +99,9 @@ class Attempt : private Link {
   http::RequestSender* sender() { return sender_; }
   const EndpointPtr& endpoint() const { return endpoint_; }  // set once picked
   bool reused() const { return reused_; }  // on a connection that was not made for it: may have gone stale
-  http::Protocol protocol() const { return protocol_; }
+  http::Protocol protocol() const { return protocol_; }  // of tcp endpoints: http11, though none is spoken
+  // See http::ClientCodec: whether a tunnel can be asked for on this connection if it is HTTP/2.
+  bool takes_extended_connect() const;
   Millis connect_ms() const { return connect_ms_; }  // 0 when reused
 
  private:

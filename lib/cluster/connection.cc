@@ -90,9 +90,14 @@ void Connection::on_open() {
 
 void Connection::open(http::Protocol protocol) {
   timer_.stop();
-  std::unique_ptr<http::ClientCodec> codec = protocol == http::Protocol::http2
-                                                 ? http::h2_client(*this, config().limits, loop_now, &loop_)
-                                                 : http::h1_client(*this, config().limits);
+  std::unique_ptr<http::ClientCodec> codec;
+  if (endpoint_->config->scheme == EndpointConfig::Scheme::tcp) {
+    codec = http::raw_client(*this, config().limits);
+  } else if (protocol == http::Protocol::http2) {
+    codec = http::h2_client(*this, config().limits, loop_now, &loop_);
+  } else {
+    codec = http::h1_client(*this, config().limits);
+  }
   codec_ = codec.get();
   phase_ = Phase::open;
   wire_->set_codec(std::move(codec));

@@ -31,6 +31,7 @@ class Connection final : public net::Deferred,
   bool unused() const { return attempts_.empty(); }
   http::Protocol protocol() const { return codec_->protocol(); }
   size_t capacity() const { return codec_->capacity(); }
+  bool takes_extended_connect() const { return codec_->takes_extended_connect(); }
   // Another exchange may start now.
   bool usable() const;
   // It will never again be usable.

@@ -31,6 +31,9 @@ Pool::Pool(LiveCluster& cluster, EndpointPtr endpoint)
     case EndpointConfig::Scheme::https:
       speaks_ = offers_http2(cluster.config()) ? Speaks::unknown : Speaks::http1;
       break;
+    case EndpointConfig::Scheme::tcp:
+      speaks_ = Speaks::nothing;
+      break;
   }
   endpoint_->pool = this;
 }
@@ -138,7 +141,9 @@ void Pool::expire(const char* phase) {
 void Pool::on_open(Connection& connection) {
   static_cast<InState&>(connection).unlink();
   --connecting_count_;
-  if (connection.protocol() == http::Protocol::http2) {
+  if (speaks_ == Speaks::nothing) {
+    // Stays so: bytes without a protocol do not tell one.
+  } else if (connection.protocol() == http::Protocol::http2) {
     speaks_ = Speaks::http2;
     streams_ = std::max<size_t>(connection.capacity(), 1);
   } else {
@@ -178,8 +183,8 @@ void Pool::on_closed(Connection& connection, bool was_connecting, const http::En
     return expire(end.detail);
   }
   ++cluster_.counters().connect_failures;
-  // An HTTP/1.1 connection would have served one; the others wait for theirs.
-  size_t hopes = speaks_ == Speaks::http1 ? 1 : speaks_ == Speaks::http2 ? streams_ : waiting_count_;
+  // A connection for one exchange would have served one; the others wait for theirs.
+  size_t hopes = speaks_ == Speaks::http2 ? streams_ : speaks_ == Speaks::unknown ? waiting_count_ : 1;
   fail_first(std::min(hopes, excess()), end);
 }
 
@@ -199,7 +204,8 @@ void Pool::settle() {
   while (Connection* c = changed_.front()) {
     static_cast<InState&>(*c).unlink();
     if (c->phase() != Connection::Phase::open) continue;
-    if (leave || c->spent()) {
+    // A service that speaks first would talk to nobody on a tcp connection that waits in a pool.
+    if (leave || c->spent() || speaks_ == Speaks::nothing) {
       if (leave || c->unused()) c->close_politely();
     } else if (c->usable()) {
       ready_.push_front(*c);

@@ -41,8 +41,8 @@ class Pool final : public net::Deferred, private net::Flushable {
   bool take_starved() { return std::exchange(starved_, false); }
 
  private:
-  // What connections of this endpoint speak; of an https endpoint it is learned from the first one.
-  enum class Speaks : uint8_t { unknown, http1, http2 };
+  // What connections of this endpoint speak; of an https endpoint it is learned from the first one. nothing: tcp.
+  enum class Speaks : uint8_t { unknown, http1, http2, nothing };
 
   void flush() override;
   void settle();

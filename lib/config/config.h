@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "cluster/cluster.h"
+#include "identity/identity.h"
 #include "policy/policy.h"
 #include "route/route.h"
 #include "tls/tls.h"
+#include "token/token.h"
 #include "yaml/yaml.h"
 
 namespace cardea::config {
@@ -32,6 +34,43 @@ struct Listener {
   uint32_t unix_mode = 0666;
 };
 
+// Where a token's keys come from when they are fetched.
+struct RemoteKeys {
+  std::string url;   // for messages
+  std::string path;  // with query: what is asked for
+  std::string authority;
+  std::shared_ptr<const cluster::ClusterConfig> cluster;  // who is asked
+  Millis cache_duration = 600'000;                        // asked again after this; Envoy's default
+  bool operator==(const RemoteKeys& o) const {
+    return url == o.url && cache_duration == o.cache_duration && cluster->same(*o.cluster);
+  }
+};
+
+// jwt_providers: who vouches for tokens, and where in a request they are.
+struct TokenProvider {
+  std::string name;
+  token::Rules rules;
+  token::KeySetPtr keys;  // local_jwks; null with `remote`
+  std::optional<RemoteKeys> remote;
+  struct Header {
+    std::string name;          // lower case
+    std::string value_prefix;  // "Bearer "
+    bool operator==(const Header&) const = default;
+  };
+  std::vector<Header> from_headers;       // without any from_*: Authorization with "Bearer "
+  std::vector<std::string> from_cookies;  // names
+};
+
+// A header for services that carries a claim.
+struct ClaimHeader {
+  std::string name;   // as sent: "X-Pomerium-Claim-Email", "X-Email"
+  std::string claim;  // normalised path
+  bool operator==(const ClaimHeader&) const = default;
+};
+
+// downstream_mtls: what happens to clients without a trusted certificate.
+enum class Enforcement : uint8_t { none, policy, policy_with_default_deny, reject_connection };
+
 struct Route {
   std::string name;
   uint32_t index = 0;
@@ -45,17 +84,25 @@ struct Route {
   std::vector<std::string> remove_request_headers;
   std::vector<route::HeaderValue> set_response_headers;  // the global ones merged in
   std::vector<route::RewriteResponseHeader> rewrite_response_headers;
-  Millis timeout = 30'000;         // from the request's end to the response's end; 0 off
-  Millis idle_timeout = 300'000;   // no byte either way; 0 off
-  Millis max_stream_duration = 0;  // 0 off
+  bool pass_identity_headers = false;                    // the route's own or the global one
+  std::vector<ClaimHeader> claim_headers;                // jwt_claims_headers: the route's own or the global ones
+  std::shared_ptr<const tls::ClientTrust> client_trust;  // tls_downstream_client_ca; null: the snapshot's
+  bool allow_websockets = false;
+  bool tcp = false;                 // from tcp+https: taken by CONNECT alone, `cluster` has tcp endpoints
+  bool show_error_details = false;  // refusals name the reasons
+  Millis timeout = 30'000;          // from the request's end to the response's end; 0 off
+  Millis idle_timeout = 300'000;    // no byte either way; 0 off
+  Millis max_stream_duration = 0;   // 0 off
   uint32_t buffer_limit = 32 * 1024;
 };
 
 struct Snapshot {
   uint64_t generation = 0;
   std::vector<Listener> listeners;
-  std::vector<Route> routes;  // in file order
-  std::unique_ptr<const route::Table> table;
+  std::vector<Route> routes;                           // in file order
+  std::unique_ptr<const route::Table> table;           // routes that take requests
+  std::unique_ptr<const route::Table> connect_table;   // routes that take CONNECT; null: none
+  std::vector<uint32_t> table_routes, connect_routes;  // what a table's indexes are in `routes`
   http::CodecLimits limits;
   http::PathOptions path;
   route::ForwardingOptions forwarding;
@@ -64,11 +111,22 @@ struct Snapshot {
   Millis timeout_idle = 300'000;  // a downstream connection without exchange; 0 off
   Millis request_headers_timeout = 10'000, tls_handshake_timeout = 10'000;
   Millis authorize_timeout = 10'000;
+  Millis reauthorize_interval = 60'000;         // longest time between two judgements of a live exchange
+  bool authorize_failure_mode_allow = false;    // what a hook that does not answer means for a new request
+  bool reauthorize_failure_mode_allow = false;  // ... and for a live exchange that it had allowed
+  std::vector<std::shared_ptr<const TokenProvider>> token_providers;  // in file order
+  std::vector<std::string> identity_header_names;  // of every claim header of any route, lower case: clients' copies go
+  std::string sign_in_url;                         // empty: 401
+  token::SignerPtr signer;                         // null: no assertion
+  std::shared_ptr<const tls::ClientTrust> client_trust;  // null: no downstream_mtls
+  Enforcement enforcement = Enforcement::none;
+  std::optional<Listener> admin;  // admin_address
   Millis max_connection_duration = 0;
   Millis drain_timeout = 600'000;
   uint32_t max_connections = 50'000;
   uint32_t workers = 1;
   std::string access_log;          // path; empty: standard output of the demo; "off": none
+  std::string base_dir;            // what relative paths started from
   std::vector<std::string> files;  // every file that was read: what to watch
   int64_t option(int id) const;    // effective integer value of a global option, for the ABI's reader
   std::vector<std::pair<int, int64_t>> globals;
@@ -112,6 +170,7 @@ enum OptionId : int {
 struct Text {
   std::string value;
   yaml::Mark mark;
+  std::shared_ptr<const yaml::Node> tree;  // what a file gave where an object is meant; null: `value` is its JSON
 };
 
 // An option's value and where it came from.

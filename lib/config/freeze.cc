@@ -17,14 +17,18 @@ Freezer::Freezer(const ConfigDraft& draft, const FreezeOptions& options, yaml::F
 
 SnapshotPtr Freezer::freeze() {
   out_->generation = options_.generation;
+  out_->base_dir = draft_.base_dir;
   freeze_globals();
   freeze_dns();
   freeze_global_headers();
+  freeze_trust();
   freeze_listeners();
+  freeze_identity();
   if (draft_.routes.empty() && faults_.empty()) faults_.add({}, "routes", "there are no routes");
   out_->routes.reserve(draft_.routes.size());
   for (size_t i = 0; i < draft_.routes.size(); ++i) freeze_route(*draft_.routes[i], i);
-  build_table();
+  build_tables();
+  collect_identity_headers();
   if (!faults_.empty()) return nullptr;
   out_->files = sources_.take_files();
   return std::move(out_);
@@ -49,6 +53,9 @@ void Freezer::freeze_globals() {
   s.request_headers_timeout = millis(d.request_headers_timeout);
   s.tls_handshake_timeout = millis(d.tls_handshake_timeout);
   s.authorize_timeout = millis(d.authorize_timeout);
+  s.reauthorize_interval = millis(d.reauthorize_interval);
+  s.authorize_failure_mode_allow = d.authorize_failure_mode_allow.value;
+  s.reauthorize_failure_mode_allow = d.reauthorize_failure_mode_allow.value;
   s.max_connection_duration = millis(d.max_connection_duration);
   s.drain_timeout = millis(d.drain_timeout);
   s.max_connections = number(d.max_connections);
@@ -172,6 +179,8 @@ void Freezer::freeze_server_tls(const TlsDraft& draft, const Place& place, Liste
   tls::ServerOptions& options = out.tls_options;
   if (out.codec != Codec::http1) options.alpn.push_back("h2");
   if (out.codec != Codec::http2) options.alpn.push_back("http/1.1");
+  options.client_auth = client_auth_;
+  options.trust = handshake_trust_;
   bool good = true;
   std::vector<const TlsDraft::Pair*> read;
   for (const TlsDraft::Pair& pair : draft.pairs) {
@@ -203,16 +212,21 @@ void Freezer::freeze_server_tls(const TlsDraft& draft, const Place& place, Liste
   }
 }
 
-void Freezer::build_table() {
+void Freezer::build_tables() {
+  out_->table = build_table(false, out_->table_routes);
+  bool tcp = std::any_of(out_->routes.begin(), out_->routes.end(), [](const Route& r) { return r.tcp; });
+  if (tcp) out_->connect_table = build_table(true, out_->connect_routes);
+}
+
+std::unique_ptr<const route::Table> Freezer::build_table(bool tcp, std::vector<uint32_t>& index) {
   std::vector<route::Match> matches;
-  std::vector<size_t> index;
   for (size_t i = 0; i < out_->routes.size(); ++i) {
-    if (!matched_[i]) continue;
+    if (!matched_[i] || out_->routes[i].tcp != tcp) continue;
     matches.push_back(out_->routes[i].match);
-    index.push_back(i);
+    index.push_back(static_cast<uint32_t>(i));
   }
   std::vector<route::Table::Fault> faults;
-  out_->table = route::Table::build(matches, faults);
+  auto table = route::Table::build(matches, faults);
   for (const route::Table::Fault& f : faults) {
     size_t i = index[std::min(f.index, index.size() - 1)];
     const RouteDraft& draft = *draft_.routes[i];
@@ -220,7 +234,8 @@ void Freezer::build_table() {
     fault(places_[i], regex ? draft.regex.mark : draft.from.mark, regex ? "regex" : "",
           f.twin ? route::Table::same_as(index[*f.twin]) : f.what);  // counted as in the file
   }
-  if (!out_->table && faults.empty() && faults_.empty()) faults_.add({}, "routes", "cannot be put into a table");
+  if (!table && faults.empty() && faults_.empty()) faults_.add({}, "routes", "cannot be put into a table");
+  return table;
 }
 
 }  // namespace cardea::config

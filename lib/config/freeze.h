@@ -1,11 +1,13 @@
 // From drafts to a Snapshot. Inside this folder only.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "config/config.h"
+#include "config/object.h"
 #include "config/sources.h"
 
 namespace cardea::config {
@@ -43,11 +45,42 @@ class Freezer {
   void freeze_listeners();
   void freeze_listener(const ListenerDraft& draft, size_t index);
   void freeze_server_tls(const TlsDraft& draft, const Place& place, Listener& out);
-  void build_table();
+  void build_tables();
+  std::unique_ptr<const route::Table> build_table(bool tcp, std::vector<uint32_t>& index);
+
+  // freeze_trust.cc
+  void freeze_trust();
+  bool freeze_route_trusts(const tls::TrustOptions& common, bool good);
+  void require_tls_listener();
+  bool freeze_trust_names(std::vector<tls::TrustOptions::Name>& out);
+  std::shared_ptr<const tls::ClientTrust> trust_of(const tls::TrustOptions& options, const Place& place,
+                                                   const yaml::Mark& mark, const std::string& key);
+
+  // freeze_identity.cc
+  void freeze_identity();
+  void freeze_providers();
+  std::shared_ptr<const TokenProvider> freeze_provider(const Text& text, const std::string& key);
+  bool freeze_local_keys(const Object& provider, TokenProvider& out);
+  bool freeze_remote_keys(const Object& provider, TokenProvider& out);
+  bool freeze_token_places(const Object& provider, TokenProvider& out);
+  void freeze_signer();
+  void freeze_sign_in();
+  void freeze_admin();
+  std::vector<ClaimHeader> freeze_claim_headers(const Value<std::vector<Text>>& texts, const Place& place);
+  void collect_identity_headers();
+
+  // freeze_access.cc: who may pass a route, and what the upstream is told
+  void freeze_policy(const RouteDraft& draft, const Place& place, Route& out);
+  bool freeze_shorthand(const RouteDraft& draft, const Place& place, policy::Shorthand& out);
+  std::vector<std::string> freeze_names(const Value<std::vector<Text>>& texts, const Place& place, const char* key);
+  void freeze_idp_claims(const RouteDraft& draft, const Place& place, policy::Shorthand& out);
+  void freeze_route_identity(const RouteDraft& draft, const Place& place, Route& out);
+  void check_tcp(const RouteDraft& draft, const Place& place, Route& out);
 
   // freeze_route.cc
+  static Place place_of(const RouteDraft& draft, size_t index);
   void freeze_route(const RouteDraft& draft, size_t index);
-  bool freeze_match(const RouteDraft& draft, const Place& place, route::Match& out);
+  bool freeze_match(const RouteDraft& draft, const Place& place, Route& route);
   std::string path_fault(const std::string& path) const;
   void freeze_redirect(const RouteDraft& draft, const Place& place, Route& out);
   void freeze_response(const RouteDraft& draft, const Place& place, Route& out);
@@ -56,7 +89,6 @@ class Freezer {
                                                           const Value<std::string>& substitution,
                                                           const char* pattern_key, const char* substitution_key);
   void freeze_times(const RouteDraft& draft, const Place& place, Route& out);
-  void freeze_policy(const RouteDraft& draft, const Place& place, Route& out);
   std::string route_name(const RouteDraft& draft, const route::Match& match) const;
 
   // freeze_headers.cc
@@ -84,9 +116,14 @@ class Freezer {
   bool freeze_client_tls(const ClusterDraft& draft, BuiltCluster& out);
   std::optional<tls::Pem> load_either(const Value<std::string>& value, const Value<std::string>& file,
                                       const Place& place, const char* name, bool& good);
+  void set_common(cluster::ClusterConfig& config) const;
   std::shared_ptr<const cluster::ClusterConfig> intern(const ClusterDraft& draft, const BuiltCluster& built,
-                                                       const std::string& name, uint32_t buffer_limit);
-  std::shared_ptr<const tls::ClientContext> client_context(const ClusterDraft& draft, const BuiltCluster& built);
+                                                       const Route& route);
+  using Refuse = std::function<void(const std::string& message)>;
+  std::shared_ptr<const cluster::ClusterConfig> intern(cluster::ClusterConfig config, const Refuse& refuse);
+  std::shared_ptr<const tls::ClientContext> client_context(const tls::ClientOptions& options, const Refuse& refuse);
+  void refuse_client_tls(const ClusterDraft& draft, const BuiltCluster& built, const std::string& message);
+  bool refuse_extra_ca(const std::string& message);
 
   const ConfigDraft& draft_;
   FreezeOptions options_;
@@ -96,6 +133,11 @@ class Freezer {
   net::ResolverOptions dns_;
   net::Family dns_family_ = net::Family::v4_preferred;
   std::vector<tls::Pem> extra_ca_;
+  tls::ServerOptions::ClientAuth client_auth_ = tls::ServerOptions::ClientAuth::none;
+  tls::TrustOptions handshake_trust_;                                                // every CA of the configuration
+  std::vector<std::shared_ptr<const tls::ClientTrust>> route_trust_;                 // by route: its own, or null
+  std::unordered_map<std::string, std::shared_ptr<const tls::ClientTrust>> trusts_;  // by their CA's text
+  std::vector<ClaimHeader> claim_headers_;                                           // of routes that state none
   std::vector<route::HeaderValue> response_headers_;  // of every route that does not disable them
   std::vector<bool> matched_;                         // by route: its match is valid
   std::vector<Place> places_;                         // by route
@@ -107,6 +149,8 @@ class Freezer {
 // Whether `host` is a name, an IPv4 address or a bracketed IPv6 address.
 bool is_host(Bytes host);
 std::string lower(Bytes text);
+// Why a header of this name belongs to the codec; null: it does not. To say something else would be smuggling.
+const char* forbidden_header(Bytes name);
 // Visible ASCII without spaces.
 bool is_visible(Bytes text);
 

@@ -26,7 +26,7 @@ struct SchemeRow {
 constexpr SchemeRow kSchemes[] = {
     {"http", EndpointConfig::Scheme::http, 80, false},      {"https", EndpointConfig::Scheme::https, 443, false},
     {"h2c", EndpointConfig::Scheme::h2c, 80, false},        {"http+unix", EndpointConfig::Scheme::http, 0, true},
-    {"https+unix", EndpointConfig::Scheme::https, 0, true},
+    {"https+unix", EndpointConfig::Scheme::https, 0, true}, {"tcp", EndpointConfig::Scheme::tcp, 0, false},
 };
 
 // Takes ",10" off the end.
@@ -53,7 +53,7 @@ Endpoint parse_endpoint(const std::string& text) {
   std::string scheme = lower(url.substr(0, colon));
   Bytes rest = url.substr(colon + 3);
   auto row = std::find_if(std::begin(kSchemes), std::end(kSchemes), [&](const auto& r) { return r.name == scheme; });
-  if (scheme == "tcp" || scheme == "udp") return {{}, {}, false, "not supported yet: " + scheme};
+  if (scheme == "udp") return {{}, {}, false, "not supported yet: " + scheme};
   if (scheme == "ssh") return {{}, {}, false, "not supported by cardea: ssh"};
   if (row == std::end(kSchemes))
     return {{}, {}, false, "must begin with http://, https://, h2c://, http+unix:// or https+unix://"};
@@ -77,6 +77,11 @@ Endpoint parse_endpoint(const std::string& text) {
   auto parsed = http::parse_authority(authority);
   if (!parsed || !is_host(parsed->host) || (parsed->has_port && parsed->port == 0)) {
     return {{}, {}, false, "has no valid host"};
+  }
+  if (row->scheme == EndpointConfig::Scheme::tcp) {
+    if (!parsed->has_port) return {{}, {}, false, "needs a port: tcp://host:22"};
+    if (!path.empty() && path != "/") return {{}, {}, false, "may not have a path"};
+    path = {};
   }
   out.path = path;
   out.config.port = parsed->has_port ? parsed->port : row->port;
@@ -125,8 +130,14 @@ const Freezer::BuiltCluster& Freezer::build_cluster(const ClusterDraft& draft, c
   cluster::ClusterConfig& config = out.config;
   out.good = freeze_endpoints(draft, out);
   if (usable(draft.load_balancing_policy)) config.lb_policy = draft.load_balancing_policy.value;
-  config.connect_timeout =
-      static_cast<Millis>(usable(draft.connect_timeout) ? draft.connect_timeout.value : draft_.connect_timeout.value);
+  set_common(config);
+  if (usable(draft.connect_timeout)) config.connect_timeout = static_cast<Millis>(draft.connect_timeout.value);
+  out.good = freeze_client_tls(draft, out) && out.good;
+  return out;
+}
+
+void Freezer::set_common(cluster::ClusterConfig& config) const {
+  config.connect_timeout = static_cast<Millis>(draft_.connect_timeout.value);
   config.limits.max_concurrent_streams = out_->limits.max_concurrent_streams;
   // What clients may send says nothing about what upstreams may answer.
   config.limits.underscores = http::CodecLimits::Underscores::allow;
@@ -139,8 +150,6 @@ const Freezer::BuiltCluster& Freezer::build_cluster(const ClusterDraft& draft, c
     config.dns_refresh = static_cast<Millis>(draft_.dns_refresh_rate.value);
     config.dns_failure_refresh = static_cast<Millis>(draft_.dns_failure_refresh_rate.value);
   }
-  out.good = freeze_client_tls(draft, out) && out.good;
-  return out;
 }
 
 bool Freezer::freeze_endpoints(const ClusterDraft& draft, BuiltCluster& out) {
@@ -150,7 +159,7 @@ bool Freezer::freeze_endpoints(const ClusterDraft& draft, BuiltCluster& out) {
     fault(place, draft.to.mark, "to", "is empty");
     return false;
   }
-  size_t weights = 0, tls = 0, h2c = 0, sockets = 0;
+  size_t weights = 0, tls = 0, h2c = 0, sockets = 0, tcp = 0;
   uint64_t total = 0;
   for (size_t i = 0; i < draft.to.value.size(); ++i) {
     const Text& text = draft.to.value[i];
@@ -169,6 +178,7 @@ bool Freezer::freeze_endpoints(const ClusterDraft& draft, BuiltCluster& out) {
     tls += endpoint.config.scheme == EndpointConfig::Scheme::https;
     h2c += endpoint.config.scheme == EndpointConfig::Scheme::h2c;
     sockets += endpoint.config.unix_socket;
+    tcp += endpoint.config.scheme == EndpointConfig::Scheme::tcp;
     out.config.endpoints.push_back(std::move(endpoint.config));
   }
   size_t count = out.config.endpoints.size();
@@ -179,6 +189,7 @@ bool Freezer::freeze_endpoints(const ClusterDraft& draft, BuiltCluster& out) {
   if (weights != 0 && weights != count) refuse("needs a weight behind every URL or behind none");
   if (total > UINT32_MAX) refuse("has weights whose sum passes 4294967295");
   if (sockets != 0 && sockets != count) refuse("may not mix unix sockets with other URLs");
+  if (tcp != 0 && tcp != count) refuse("may not mix tcp with other URLs");
   if (h2c != 0 && tls != 0) refuse("may not mix h2c with https");
   return good;
 }
@@ -261,16 +272,22 @@ bool Freezer::freeze_client_tls(const ClusterDraft& draft, BuiltCluster& out) {
 }
 
 std::shared_ptr<const cluster::ClusterConfig> Freezer::intern(const ClusterDraft& draft, const BuiltCluster& built,
-                                                              const std::string& name, uint32_t buffer_limit) {
+                                                              const Route& route) {
   cluster::ClusterConfig config = built.config;
-  config.name = name;
-  config.limits.buffer_limit = buffer_limit;
+  config.name = route.name;
+  config.limits.buffer_limit = route.buffer_limit;
+  // As Pomerium: few services take WebSockets over HTTP/2 (RFC 8441) and many offer it.
+  if (route.allow_websockets && !config.tls_options.alpn.empty()) config.tls_options.alpn = {"http/1.1"};
+  return intern(std::move(config), [&](const std::string& message) { refuse_client_tls(draft, built, message); });
+}
+
+std::shared_ptr<const cluster::ClusterConfig> Freezer::intern(cluster::ClusterConfig config, const Refuse& refuse) {
   if (auto known = clusters_.find(config)) return known;
   bool https = std::any_of(config.endpoints.begin(), config.endpoints.end(), [](const EndpointConfig& endpoint) {
     return endpoint.scheme == EndpointConfig::Scheme::https;
   });
   if (https) {
-    config.tls = client_context(draft, built);
+    config.tls = client_context(config.tls_options, refuse);
     if (!config.tls) return nullptr;
   }
   auto out = std::make_shared<const cluster::ClusterConfig>(std::move(config));
@@ -278,9 +295,8 @@ std::shared_ptr<const cluster::ClusterConfig> Freezer::intern(const ClusterDraft
   return out;
 }
 
-std::shared_ptr<const tls::ClientContext> Freezer::client_context(const ClusterDraft& draft,
-                                                                  const BuiltCluster& built) {
-  const tls::ClientOptions& options = built.config.tls_options;
+std::shared_ptr<const tls::ClientContext> Freezer::client_context(const tls::ClientOptions& options,
+                                                                  const Refuse& refuse) {
   const size_t bucket = bucket_of(options);
   auto [begin, end] = contexts_.equal_range(bucket);
   for (auto row = begin; row != end; ++row) {
@@ -291,8 +307,21 @@ std::shared_ptr<const tls::ClientContext> Freezer::client_context(const ClusterD
     contexts_.emplace(bucket, std::make_pair(options, *made));
     return std::move(*made);
   }
-  // The message names the origin of what is wrong with it.
-  const std::string& message = made.error().message;
+  refuse(made.error().message);
+  return nullptr;
+}
+
+bool Freezer::refuse_extra_ca(const std::string& message) {
+  if (extra_ca_.empty() || message.find(extra_ca_[0].origin) == std::string::npos) return false;
+  bool file = draft_.certificate_authority_file.set;
+  faults_.add(file ? draft_.certificate_authority_file.mark : draft_.certificate_authority.mark,
+              file ? "certificate_authority_file" : "certificate_authority", message);
+  return true;
+}
+
+// The message names the origin of what is wrong with it.
+void Freezer::refuse_client_tls(const ClusterDraft& draft, const BuiltCluster& built, const std::string& message) {
+  const tls::ClientOptions& options = built.config.tls_options;
   auto names = [&](const std::string& origin) { return message.find(origin) != std::string::npos; };
   if (!options.ca.empty() && names(options.ca[0].origin)) {
     bool file = draft.tls_custom_ca_file.set;
@@ -303,14 +332,9 @@ std::shared_ptr<const tls::ClientContext> Freezer::client_context(const ClusterD
     bool file = draft.tls_client_cert_file.set;
     fault(built.place, file ? draft.tls_client_cert_file.mark : draft.tls_client_cert.mark,
           file ? "tls_client_cert_file" : "tls_client_cert", message);
-  } else if (!options.extra_ca.empty() && names(options.extra_ca[0].origin)) {
-    bool file = draft_.certificate_authority_file.set;
-    faults_.add(file ? draft_.certificate_authority_file.mark : draft_.certificate_authority.mark,
-                file ? "certificate_authority_file" : "certificate_authority", message);
-  } else {
+  } else if (!refuse_extra_ca(message)) {
     fault(built.place, draft.to.mark, "to", message);
   }
-  return nullptr;
 }
 
 }  // namespace cardea::config

@@ -39,8 +39,9 @@ Bytes first_token(Bytes text) {
   return {};
 }
 
-// Framing and routing are the codec's: a header that says something else would be smuggling.
-const char* forbidden(Bytes name) {
+}  // namespace
+
+const char* forbidden_header(Bytes name) {
   http::FieldId id = http::field_id(name);
   if (id == http::FieldId::host) return "is set by host_rewrite and its like";
   if (id == http::FieldId::content_length || http::is_hop_by_hop(id) || id == http::FieldId::trailer) {
@@ -48,8 +49,6 @@ const char* forbidden(Bytes name) {
   }
   return nullptr;
 }
-
-}  // namespace
 
 bool Freezer::freeze_header(const Text& text, const Place& place, const char* key, Direction direction,
                             route::HeaderValue& out) {
@@ -63,13 +62,13 @@ bool Freezer::freeze_header(const Text& text, const Place& place, const char* ke
   if (colon == std::string::npos) return refuse("must be \"Name: value\"");
   Bytes value = trim(Bytes(text.value).substr(colon + 1));
   if (!http::is_token(name)) return refuse("is not the name of a header");
-  if (const char* why = forbidden(name)) return refuse(why);
+  if (const char* why = forbidden_header(name)) return refuse(why);
   if (!http::is_field_value(value)) return refuse("has characters that cannot stand in a header");
   auto parsed = route::Template::parse(value);
   if (!parsed) return refuse(parsed.error().message);
   Bytes token = first_token(value);
-  if (!token.empty() && direction == Direction::request) return refuse("not supported yet: " + std::string(token));
-  if (!token.empty()) return refuse("tokens stand in set_request_headers only: " + std::string(token));
+  if (!token.empty() && direction == Direction::response)
+    return refuse("tokens stand in set_request_headers only: " + std::string(token));
   out = {std::string(name), std::move(*parsed)};
   return true;
 }
@@ -118,7 +117,7 @@ void Freezer::freeze_route_headers(const RouteDraft& draft, const Place& place, 
   out.set_request_headers =
       freeze_headers(draft.set_request_headers, place, "set_request_headers", Direction::request).values;
   for (const Text& text : draft.remove_request_headers.value) {
-    const char* why = http::is_token(text.value) ? forbidden(text.value) : "is not the name of a header";
+    const char* why = http::is_token(text.value) ? forbidden_header(text.value) : "is not the name of a header";
     if (why) {
       fault(place, text.mark, "remove_request_headers", text.value.substr(0, 80) + " " + why);
     } else {

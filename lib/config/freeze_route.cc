@@ -33,18 +33,23 @@ struct From {
   std::string fault;
 };
 
+bool is_tcp(Bytes from) {
+  constexpr Bytes kScheme = "tcp+https://";
+  return lower(from.substr(0, kScheme.size())) == kScheme;
+}
+
 From parse_from(const std::string& text) {
   From out;
   size_t colon = text.find("://");
   std::string scheme = lower(Bytes(text).substr(0, colon == std::string::npos ? 0 : colon));
-  if (scheme == "tcp+https" || scheme == "udp+https" || scheme == "tcp+http")
-    return {{}, 0, "not supported yet: " + scheme};
+  const bool tcp = is_tcp(text);
+  if (scheme == "udp+https" || scheme == "tcp+http") return {{}, 0, "not supported yet: " + scheme};
   if (scheme == "ssh") return {{}, 0, "not supported by cardea: ssh"};
-  if (scheme != "https" && scheme != "http") return {{}, 0, "must be https://HOST or https://HOST:PORT"};
+  if (scheme != "https" && scheme != "http" && !tcp) return {{}, 0, "must be https://HOST or https://HOST:PORT"};
   Bytes rest = Bytes(text).substr(colon + 3);
   if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
   if (rest.find_first_of("/?#") != Bytes::npos)
-    return {{}, 0, "may not have a path or a query: use prefix, path or regex"};
+    return {{}, 0, tcp ? "may not have a path" : "may not have a path or a query: use prefix, path or regex"};
   if (rest.find('@') != Bytes::npos) return {{}, 0, "may not have a user"};
   bool wildcard = rest.substr(0, 2) == "*.", any = rest == "*" || rest.substr(0, 2) == "*:";
   Bytes authority = rest.substr(wildcard ? 2 : any ? 1 : 0);
@@ -56,7 +61,9 @@ From parse_from(const std::string& text) {
   if (!any && !is_host(parsed->host)) return {{}, 0, "has no valid host"};
   if (wildcard && parsed->host[0] == '[') return {{}, 0, "has no valid host"};
   out.host = any ? "*" : (wildcard ? "*." : "") + lower(parsed->host);
-  uint16_t usual = scheme == "https" ? 443 : 80;
+  // CONNECT names a port always, and every port is another service.
+  if (tcp && !parsed->has_port) return {{}, 0, "needs a port: tcp+https://HOST:PORT"};
+  uint16_t usual = tcp ? 0 : scheme == "https" ? 443 : 80;
   if (parsed->has_port && parsed->port != usual) out.port = parsed->port;
   return out;
 }
@@ -87,15 +94,20 @@ bool is_host(Bytes host) {
   return label != 0;
 }
 
-void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
+Freezer::Place Freezer::place_of(const RouteDraft& draft, size_t index) {
   Place place{draft.key, draft.mark};
   if (place.key.empty()) {
     place.key = draft.name.value.empty() ? "route[" + std::to_string(index) + "]"
                                          : "route '" + draft.name.value.substr(0, 80) + "'";
   }
+  return place;
+}
+
+void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
+  Place place = place_of(draft, index);
   Route out;
   out.index = static_cast<uint32_t>(index);
-  matched_.push_back(freeze_match(draft, place, out.match));
+  matched_.push_back(freeze_match(draft, place, out));
   places_.push_back(place);
   out.name = route_name(draft, out.match);
   int kinds = (draft.cluster != nullptr) + has_redirect(draft) + has_response(draft);
@@ -103,6 +115,7 @@ void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
   if (kinds > 1) fault(place, draft.mark, "", "may have only one of to, redirect and response");
   freeze_times(draft, place, out);
   freeze_route_headers(draft, place, out);
+  freeze_route_identity(draft, place, out);
   freeze_policy(draft, place, out);
   if (has_redirect(draft)) freeze_redirect(draft, place, out);
   if (has_response(draft)) freeze_response(draft, place, out);
@@ -110,13 +123,15 @@ void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
   if (draft.cluster) {
     const BuiltCluster& built = build_cluster(*draft.cluster, place);
     to_path = built.to_path;
-    if (built.good) out.cluster = intern(*draft.cluster, built, out.name, out.buffer_limit);
+    if (built.good) out.cluster = intern(*draft.cluster, built, out);
   }
   freeze_rewrite(draft, place, to_path, out);
+  check_tcp(draft, place, out);
   out_->routes.push_back(std::move(out));
 }
 
-bool Freezer::freeze_match(const RouteDraft& draft, const Place& place, route::Match& out) {
+bool Freezer::freeze_match(const RouteDraft& draft, const Place& place, Route& route) {
+  route::Match& out = route.match;
   size_t before = faults_.list().size();
   if (!draft.from.set) fault(place, draft.mark, "", "has no from");
   if (usable(draft.from)) {
@@ -124,6 +139,7 @@ bool Freezer::freeze_match(const RouteDraft& draft, const Place& place, route::M
     if (!from.fault.empty()) fault(place, draft.from.mark, "from", from.fault);
     out.host = from.host;
     out.port = from.port;
+    route.tcp = is_tcp(draft.from.value);
   }
   if (draft.prefix.set + draft.path.set + draft.regex.set > 1) {
     fault(place, draft.mark, "", "may have only one of prefix, path and regex");
@@ -281,8 +297,12 @@ void Freezer::freeze_times(const RouteDraft& draft, const Place& place, Route& o
   auto pick = [](const Value<int64_t>& own, const Value<int64_t>& global) {
     return static_cast<Millis>(own.set && !own.bad ? own.value : global.value);
   };
-  out.timeout = pick(draft.timeout, draft_.default_upstream_timeout);
-  out.idle_timeout = pick(draft.idle_timeout, draft_.stream_idle_timeout);
+  out.allow_websockets = draft.allow_websockets.value;
+  // What lives long by its nature: the global times are about requests.
+  static const Value<int64_t> kOff;
+  bool relaxed = out.allow_websockets || out.tcp;
+  out.timeout = pick(draft.timeout, relaxed ? kOff : draft_.default_upstream_timeout);
+  out.idle_timeout = pick(draft.idle_timeout, relaxed ? kOff : draft_.stream_idle_timeout);
   out.max_stream_duration = pick(draft.max_stream_duration, draft_.max_stream_duration);
   out.buffer_limit =
       static_cast<uint32_t>(pick(draft.per_connection_buffer_limit_bytes, draft_.per_connection_buffer_limit_bytes));
@@ -290,30 +310,6 @@ void Freezer::freeze_times(const RouteDraft& draft, const Place& place, Route& o
   if (usable(draft.idle_timeout) && !draft_.stream_idle_timeout.bad && most != 0 && draft.idle_timeout.value > most) {
     fault(place, draft.idle_timeout.mark, "idle_timeout",
           "may be 0 (off) but not longer than stream_idle_timeout (" + duration_text(most) + ")");
-  }
-}
-
-void Freezer::freeze_policy(const RouteDraft& draft, const Place& place, Route& out) {
-  bool everybody = usable(draft.allow_public_unauthenticated_access) && draft.allow_public_unauthenticated_access.value;
-  out.policy = everybody ? policy::Policy::open() : policy::Policy::closed();
-  if (draft.policy) {
-    out.policy = policy::Policy::closed();
-    if (draft.policy->bad) return;
-    const std::string& own_key = draft.policy->key;
-    auto parsed = policy::Policy::parse(draft.policy->node, own_key.empty() ? place.of("policy") : own_key, faults_);
-    if (!parsed) return;
-    if (everybody) {
-      // As Pomerium does: the flag is one more rule, so a deny rule still denies.
-      yaml::Faults none;
-      auto flag = yaml::parse_yaml("{allow: {or: [{accept: true}]}}", none);
-      yaml::Node rules{yaml::Node::Kind::sequence, draft.policy->mark};
-      const yaml::Node& node = draft.policy->node;
-      rules.items = node.kind == yaml::Node::Kind::sequence ? node.items : std::vector<yaml::Node>{node};
-      rules.items.push_back(std::move(*flag));
-      parsed = policy::Policy::parse(rules, place.of("policy"), faults_);
-      if (!parsed) return;
-    }
-    out.policy = std::move(parsed);
   }
 }
 

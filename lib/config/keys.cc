@@ -23,36 +23,18 @@ constexpr Bytes kGlobalKeys[] = {
     "codec_type",
     "use_proxy_protocol",
     "access_log",
+    "downstream_mtls",
 };
-constexpr Bytes kRouteKeys[] = {"redirect", "response", "policy", "lb_policy"};
+constexpr Bytes kRouteKeys[] = {"redirect", "response", "policy", "lb_policy", "cors_preflight"};
 
 constexpr Bytes kGlobalLater[] = {
-    "downstream_mtls",
     "allow_upgrades",
-    "pass_identity_headers",
-    "jwt_claims_headers",
     "circuit_breaker_thresholds",
     "metrics_address",
-    "admin_address",
     "limits",
-    "jwt_providers",
-    "sign_in_url",
-    "signing_key",
-    "signing_key_file",
-    "reauthorize_interval",
 };
 constexpr Bytes kRouteLater[] = {
-    "allow_any_authenticated_user",
-    "allowed_users",
-    "allowed_domains",
-    "allowed_groups",
-    "allowed_idp_claims",
-    "cors_allow_preflight",
-    "cors_preflight",
-    "pass_identity_headers",
-    "show_error_details",
     "depends_on",
-    "allow_websockets",
     "allow_spdy",
     "allow_upgrades",
     "health_checks",
@@ -69,10 +51,7 @@ constexpr Bytes kRouteLater[] = {
     "limits",
     "pool_per_user",
     "tls_downstream_server_name",
-    "tls_downstream_client_ca",
-    "tls_downstream_client_ca_file",
     "tls_upstream_allow_renegotiation",
-    "jwt_claims_headers",
 };
 
 // Of Pomerium's own services, or of the processes that it runs.

@@ -46,7 +46,7 @@ bool Loader::load_global(const Node& key, const Node& value) {
   const std::string& name = key.scalar;
   if (name == "routes" || name == "policy") {
     load_routes(value, name);
-  } else if (name == "access_log") {
+  } else if (name == "access_log" || name == "downstream_mtls") {
     load_nested(draft_, Owner::global, name, value, name);
   } else if (name == "set_response_headers") {
     load_headers(draft_, *option_by_id(OPT_GLOBAL_SET_RESPONSE_HEADERS), value, name);
@@ -192,7 +192,7 @@ bool Loader::load_option(D& draft, Owner owner, const std::string& name, const N
       }
       break;
     case Type::strings:
-      load_strings(draft, *row, value, path);
+      if (!load_structured(draft, *row, value, path)) load_strings(draft, *row, value, path);
       return true;
   }
   if (!fault.empty()) faults_.add(value.mark, path, fault);
@@ -276,6 +276,10 @@ void Loader::load_headers(D& draft, const OptionRow& row, const Node& value, con
 template bool Loader::load_option<RouteDraft>(RouteDraft&, Owner, const std::string&, const Node&, const std::string&);
 template bool Loader::load_option<ClusterDraft>(ClusterDraft&, Owner, const std::string&, const Node&,
                                                 const std::string&);
+template void Loader::load_strings<ConfigDraft>(ConfigDraft&, const OptionRow&, const Node&, const std::string&);
+template void Loader::load_strings<ListenerDraft>(ListenerDraft&, const OptionRow&, const Node&, const std::string&);
+template void Loader::load_strings<RouteDraft>(RouteDraft&, const OptionRow&, const Node&, const std::string&);
+template void Loader::load_strings<ClusterDraft>(ClusterDraft&, const OptionRow&, const Node&, const std::string&);
 template bool Loader::load_nested<RouteDraft>(RouteDraft&, Owner, const std::string&, const Node&, const std::string&);
 template void Loader::load_headers<RouteDraft>(RouteDraft&, const OptionRow&, const Node&, const std::string&);
 

@@ -15,6 +15,9 @@ template <class D>
 std::string assign_number(D& draft, const OptionRow& row, int64_t value, yaml::Mark mark);
 template <class D>
 std::string assign_text(D& draft, const OptionRow& row, std::string value, yaml::Mark mark);
+// Appends an object: its JSON, and the tree for the marks.
+template <class D>
+std::string assign_tree(D& draft, const OptionRow& row, yaml::Node tree);
 // The key occurs; `bad`: and its value was refused.
 template <class D>
 void touch(D& draft, const OptionRow& row, yaml::Mark mark, bool bad);
@@ -27,7 +30,7 @@ std::string key_fault(Scope scope, const std::string& key);
 // The same for a mapping with a few keys.
 std::string key_fault(const std::vector<Bytes>& known, const std::string& key);
 
-// ---- load.cc, load_route.cc
+// ---- load.cc, load_route.cc, load_access.cc
 
 std::optional<route::RewriteResponseHeader> read_rewrite_response_header(const yaml::Node& node,
                                                                          const std::string& path, yaml::Faults& faults);
@@ -54,6 +57,20 @@ class Loader {
   // True when `owner` has the option; its faults have been reported.
   template <class D>
   bool load_option(D& draft, Owner owner, const std::string& name, const Node& value, const std::string& path);
+  // load_access.cc: options whose strings are objects or maps in the file; false for others.
+  template <class D>
+  bool load_structured(D& draft, const OptionRow& row, const Node& value, const std::string& path);
+  template <class D>
+  void load_tree(D& draft, const OptionRow& row, Node tree, const std::string& path);
+  template <class D>
+  void load_named_objects(D& draft, const OptionRow& row, const Node& value, const std::string& path);
+  template <class D>
+  void load_objects(D& draft, const OptionRow& row, const Node& value, const std::string& path);
+  template <class D>
+  void load_map_entries(D& draft, const OptionRow& row, const Node& value, const std::string& path);
+  template <class D>
+  void load_claim_headers(D& draft, const OptionRow& row, const Node& value, const std::string& path);
+
   template <class D>
   void load_strings(D& draft, const OptionRow& row, const Node& value, const std::string& path);
   // A mapping whose keys are the options NAME.*; false when it is not one.

@@ -19,7 +19,17 @@ constexpr OptionId kNeedUpstream[] = {
     OPT_ROUTE_REMOVE_REQUEST_HEADERS,
     OPT_ROUTE_REWRITE_RESPONSE_HEADERS,
     OPT_ROUTE_TIMEOUT,
+    OPT_ROUTE_PASS_IDENTITY_HEADERS,
+    OPT_ROUTE_JWT_CLAIMS_HEADERS,
+    OPT_ROUTE_ALLOW_WEBSOCKETS,
 };
+
+// Names under which people know a key too.
+struct Alias {
+  const char* other;
+  const char* name;
+};
+constexpr Alias kAliases[] = {{"lb_policy", "load_balancing_policy"}, {"cors_preflight", "cors_allow_preflight"}};
 
 bool needs_upstream(Bytes key) {
   if (key == "lb_policy") return true;
@@ -62,15 +72,20 @@ void Loader::load_route(const Node& node, const std::string& path) {
       if (!off) faults_.add(key.mark, path + "." + key.scalar, "has no effect without to");
     }
   }
-  if (node.find("load_balancing_policy") && node.find("lb_policy")) {
-    faults_.add(node.find("lb_policy")->mark, path + ".lb_policy",
-                "is the old name of load_balancing_policy, which is there too");
+  for (const Alias& alias : kAliases) {
+    const Node* other = node.find(alias.other);
+    if (!other || !node.find(alias.name)) continue;
+    faults_.add(other->mark, path + "." + alias.other,
+                std::string("is the old name of ") + alias.name + ", which is there too");
   }
   draft_.routes.push_back(std::move(route));
 }
 
 void Loader::load_route_key(RouteDraft& route, ClusterDraft& cluster, const Node& key, const Node& value) {
-  std::string name = key.scalar == "lb_policy" ? "load_balancing_policy" : key.scalar;
+  std::string name = key.scalar;
+  for (const Alias& alias : kAliases) {
+    if (name == alias.other) name = alias.name;
+  }
   std::string path = route.key + "." + key.scalar;
   if (name == "redirect" || name == "response") {
     bool good = load_nested(route, Owner::route, name, value, path);
@@ -150,7 +165,7 @@ std::shared_ptr<PolicyDraft> parse_policy(Bytes text, yaml::Faults& faults) {
   if (!root) return nullptr;
   auto draft = std::make_shared<PolicyDraft>();
   draft->node = std::move(*root);
-  if (!policy::Policy::parse(draft->node, "", faults) || !faults.empty()) return nullptr;
+  if (!policy::Policy::make(&draft->node, "", {}, faults) || !faults.empty()) return nullptr;
   return draft;
 }
 

@@ -44,6 +44,9 @@ constexpr Word kWords[] = {
     {OPT_GLOBAL_DNS_LOOKUP_FAMILY, "V6_ONLY"},
     {OPT_GLOBAL_DNS_LOOKUP_FAMILY, "V4_PREFERRED"},
     {OPT_GLOBAL_DNS_LOOKUP_FAMILY, "ALL"},
+    {OPT_GLOBAL_DOWNSTREAM_MTLS_ENFORCEMENT, "policy_with_default_deny"},
+    {OPT_GLOBAL_DOWNSTREAM_MTLS_ENFORCEMENT, "policy"},
+    {OPT_GLOBAL_DOWNSTREAM_MTLS_ENFORCEMENT, "reject_connection"},
     {OPT_LISTENER_CODEC_TYPE, "auto"},
     {OPT_LISTENER_CODEC_TYPE, "http1"},
     {OPT_LISTENER_CODEC_TYPE, "http2"},
@@ -220,6 +223,19 @@ std::string assign_text(D& draft, const OptionRow& row, std::string value, yaml:
 }
 
 template <class D>
+std::string assign_tree(D& draft, const OptionRow& row, yaml::Node tree) {
+  const yaml::Mark mark = tree.mark;
+  std::string fault = assign_text(draft, row, yaml::to_json(tree), mark);
+  if (!fault.empty()) return fault;
+  visit(draft, row.id, [&](auto& member) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(member)>, Value<std::vector<Text>>>) {
+      member.value.back().tree = std::make_shared<const yaml::Node>(std::move(tree));
+    }
+  });
+  return "";
+}
+
+template <class D>
 void touch(D& draft, const OptionRow& row, yaml::Mark mark, bool bad) {
   visit(draft, row.id, [&](auto& member) {
     member.set = true;
@@ -251,6 +267,7 @@ Result<void> set_str(D& draft, int id, std::string value) {
   template Result<void> set_str<D>(D&, int, std::string);                             \
   template std::string assign_number<D>(D&, const OptionRow&, int64_t, yaml::Mark);   \
   template std::string assign_text<D>(D&, const OptionRow&, std::string, yaml::Mark); \
+  template std::string assign_tree<D>(D&, const OptionRow&, yaml::Node);              \
   template void touch<D>(D&, const OptionRow&, yaml::Mark, bool);
 CARDEA_SETTERS(ConfigDraft)
 CARDEA_SETTERS(ListenerDraft)

@@ -100,6 +100,13 @@ const Result<std::string>& Sources::read(const std::string& path) {
   return found->second;
 }
 
+std::optional<std::string> Sources::load_text(const Source& source) {
+  const Result<std::string>& content = read(resolve(source.value));
+  if (content) return *content;
+  faults_.add(source.mark, source.key, content.error().message);
+  return std::nullopt;
+}
+
 std::optional<tls::Pem> Sources::load(const Source& source) {
   auto fail = [&](const std::string& reason) -> std::optional<tls::Pem> {
     faults_.add(source.mark, source.key, reason);

@@ -14,6 +14,8 @@ class Sources {
   Sources(std::string base_dir, yaml::Faults& faults) : base_dir_(std::move(base_dir)), faults_(faults) {}
   // nullopt after a fault.
   std::optional<tls::Pem> load(const Source& source);
+  // A file's text, whatever it is; nullopt after a fault.
+  std::optional<std::string> load_text(const Source& source);
   std::string resolve(const std::string& path) const;  // against base_dir
   std::vector<std::string> take_files() { return std::move(files_); }
 

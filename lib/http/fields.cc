@@ -15,6 +15,7 @@ constexpr size_t kIds = size_t(FieldId::count_);
 constexpr std::array<Bytes, kIds> kNames = {
     "",
     "accept",
+    "access-control-request-method",
     "authorization",
     "cache-control",
     "connection",
@@ -34,6 +35,7 @@ constexpr std::array<Bytes, kIds> kNames = {
     "proxy-authorization",
     "proxy-connection",
     "retry-after",
+    "sec-websocket-key",
     "server",
     "set-cookie",
     "te",
@@ -42,11 +44,13 @@ constexpr std::array<Bytes, kIds> kNames = {
     "upgrade",
     "user-agent",
     "via",
+    "www-authenticate",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
     "x-real-ip",
     "x-request-id",
+    "x-requested-with",
 };
 
 constexpr std::array<char, 256> make_lower() {
@@ -60,11 +64,13 @@ char lower(char c) {
   return kLower[uint8_t(c)];
 }
 
-constexpr size_t kLongest = 20;
+constexpr size_t kLongest = 30;  // no name is as long
+constexpr size_t kWordsCover = 24;
 constexpr size_t kPerSlot = 4;
 
-// A name as three words that overlap: its first bytes, the next, its last. Letters have their case bit in `fold`, so a
-// word of any spelling compares equal exactly when the name is the same but for case.
+// A name as three words that overlap: its first bytes, the next, its last; a longer one is compared again as a whole.
+// Letters have their case bit in `fold`, so a word of any spelling compares equal exactly when the name is the same but
+// for case.
 struct Words {
   uint64_t word[3] = {}, fold[3] = {};
 };
@@ -174,6 +180,7 @@ FieldId field_id(Bytes name) {
     const Words& w = kWords[id];
     if ((((first | w.fold[0]) ^ w.word[0]) | ((middle | w.fold[1]) ^ w.word[1]) | ((last | w.fold[2]) ^ w.word[2])) ==
         0) {
+      if (name.size() > kWordsCover && !equal_no_case(name, kNames[id])) continue;
       return FieldId(id);
     }
   }
@@ -309,9 +316,11 @@ bool is_forbidden_in_trailers(const Field& f) {
     case FieldId::proxy_authenticate:
     case FieldId::proxy_authorization:
     case FieldId::retry_after:
+    case FieldId::sec_websocket_key:
     case FieldId::set_cookie:
     case FieldId::trailer:
     case FieldId::via:
+    case FieldId::www_authenticate:
     case FieldId::x_real_ip:
     case FieldId::x_request_id:
       return true;
@@ -328,7 +337,7 @@ bool is_forbidden_in_trailers(const Field& f) {
   }
   for (Bytes name : {Bytes("age"), Bytes("authentication-info"), Bytes("expires"), Bytes("max-forwards"),
                      Bytes("pragma"), Bytes("proxy-authentication-info"), Bytes("range"), Bytes("vary"),
-                     Bytes("warning"), Bytes("www-authenticate"), Bytes("x-http-method-override")}) {
+                     Bytes("warning"), Bytes("x-http-method-override")}) {
     if (equal_no_case(f.name, name)) return true;
   }
   return false;

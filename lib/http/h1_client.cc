@@ -38,6 +38,7 @@ class Client final : public ClientCodec, private RequestSender {
   void send_body(Bytes borrowed) override;
   void send_end(const Fields* trailers) override;
   void reset(EndCause why) override;
+  void finish_then_reset(EndCause why) override;
   void pause() override;
   void resume() override;
   void release() override;
@@ -313,6 +314,11 @@ void Client::send_head(const RequestHead& head) {
   if (!exchange_ || out_ != Out::head) return;
   method_ = head.method;
   const bool tunnel = !head.upgrade.empty() || method_ == Method::connect;
+  if (!head.upgrade.empty() && method_ == Method::connect) {
+    // Extended CONNECT: HTTP/1.1 has no words for it.
+    fail({EndCause::internal, "unsendable_head"});
+    return ask_flush();
+  }
   RequestLines lines;
   if (tunnel) {
     lines.framing = Framing::tunnel;
@@ -399,6 +405,19 @@ void Client::reset(EndCause why) {
   receiver_ = nullptr;
   failed_ = false;
   abandon({why, cut_is_invisible() ? "truncated" : "reset"});
+}
+
+void Client::finish_then_reset(EndCause why) {
+  if (!exchange_ || (in_ == In::done && sending_over())) return;
+  if (!sent_ || queue_.empty()) return reset(why);
+  receiver_ = nullptr;
+  failed_ = reusable_ = false;
+  const End end{why, cut_is_invisible() ? "truncated" : "reset"};
+  in_ = In::done;
+  out_ = Out::done;
+  head_.reset();
+  early_.clear();
+  close(end);
 }
 
 // Gives the exchange up. A request of which nothing has left leaves the connection as it was.

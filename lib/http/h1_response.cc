@@ -30,6 +30,8 @@ void Server::send_head(const ResponseHead& head) {
       tunnel_asked_ = false;
       owes_end_ = true;
       in_ = in_ == In::closed ? in_ : In::waiting;
+      // Who sent the tunnel's first bytes with the request must not have them read as another request.
+      if (method_ == Method::connect) close_after_ = true;
     }
     const bool bodiless = is_bodiless(method_, head.status);
     if (!bodiless || head.status == 304 || method_ == Method::head) lines.content_length = head.content_length;
@@ -96,7 +98,7 @@ void Server::send_end(const Fields* trailers) {
 
 void Server::finish_response() {
   out_ = Out::done;
-  if (in_ == In::tunnel && !tunnel_eof_) shutdown_owed_ = true;
+  if (in_ == In::tunnel) shutdown_owed_ = true;
   ask_flush();
 }
 
@@ -106,6 +108,10 @@ void Server::reset(EndCause why) {
   const bool invisible = cut_is_invisible();
   out_ = Out::done;
   close({why, invisible ? "truncated" : "reset"});
+}
+
+void Server::finish_then_reset(EndCause why) {
+  reset(why);  // the queue leaves before the connection closes
 }
 
 // The client or the wire broke an exchange whose answer has begun.

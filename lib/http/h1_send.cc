@@ -166,6 +166,7 @@ constexpr Reason kReasons[] = {
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
     {451, "Unavailable For Legal Reasons"},
+    {495, "SSL Certificate Error"},
     {500, "Internal Server Error"},
     {501, "Not Implemented"},
     {502, "Bad Gateway"},

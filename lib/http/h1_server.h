@@ -43,6 +43,7 @@ class Server final : public ServerCodec, private ResponseSender {
   void send_body(Bytes borrowed) override;
   void send_end(const Fields* trailers) override;
   void reset(EndCause why) override;
+  void finish_then_reset(EndCause why) override;
   void pause() override;
   void resume() override;
   void release() override;

@@ -13,7 +13,8 @@ struct ClientStream final : H2Sender<RequestSender> {
   bool anything_sent() const override { return head_out; }
 
   ResponseReceiver* response = nullptr;
-  ResponsePtr head;  // while its block is coming
+  RequestPtr waiting;  // a head that waits for the peer's SETTINGS
+  ResponsePtr head;    // while its block is coming
   uint32_t informational = 0;
 };
 
@@ -46,10 +47,18 @@ class H2Client final : public ClientCodec, public H2Session {
   size_t capacity() const override;
   bool reusable() const override;
   RequestSender& start(ResponseReceiver& receiver) override;
+  bool takes_extended_connect() const override { return !settings_seen() || extended_connect(); }
 
   void send_head(ClientStream& s, const RequestHead& head);
 
  private:
+  bool extended_connect() const {
+    return nghttp2_session_get_remote_settings(ng_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+  }
+  void keep_head(ClientStream& s, const RequestHead& head);
+  void submit(ClientStream& s, const RequestHead& head);
+  void on_peer_settings() override;
+  void open_tunnel(ClientStream& s, bool accepted);
   H2Stream* open_stream(int32_t) override { return nullptr; }  // a service opens none: push is off
   void take_field(H2Stream& s, Bytes name, Bytes value) override;
   void head_complete(H2Stream& s, bool end_stream) override;
@@ -60,6 +69,7 @@ class H2Client final : public ClientCodec, public H2Session {
 
   ClientHost& client_host_;
   size_t told_capacity_ = 0;
+  size_t waiting_ = 0;  // heads, at most; so that SETTINGS need not look at every stream
   bool told_reusable_ = true;
 };
 
@@ -89,6 +99,7 @@ RequestSender& H2Client::start(ResponseReceiver& receiver) {
   ClientStream* s = Pool::take(*this);
   s->receiver = s->response = &receiver;
   s->head.reset();
+  s->waiting.reset();
   s->informational = 0;
   s->counted = true;
   ++active_;
@@ -99,25 +110,68 @@ RequestSender& H2Client::start(ResponseReceiver& receiver) {
 
 void H2Client::send_head(ClientStream& s, const RequestHead& head) {
   if (s.dead() || s.released || s.head_sent || ended_) return;
-  const bool connect = head.method == Method::connect;
-  char length[20];
   s.method = head.method;
+  s.head_sent = true;
+  const bool extended = !head.upgrade.empty();
+  if (extended && head.method != Method::connect) {
+    // Upgrade does not exist here; without it the request would mean something else.
+    s.failure = {EndCause::internal, "unsendable_head"};
+    return cut(s, NGHTTP2_CANCEL);
+  }
+  s.early = head.method == Method::connect;
+  if (extended && !settings_seen()) return keep_head(s, head);
+  submit(s, head);
+}
+
+void H2Client::keep_head(ClientStream& s, const RequestHead& head) {
+  s.waiting = make_request();
+  RequestHead& kept = *s.waiting;
+  for (const Field& f : head.fields) kept.fields.add(Field{kept.arena.copy(f.name), kept.arena.copy(f.value), f.id});
+  kept.method = head.method;
+  kept.scheme = kept.arena.copy(head.scheme);
+  kept.authority = kept.arena.copy(head.authority);
+  kept.target = kept.arena.copy(head.target);
+  kept.upgrade = kept.arena.copy(head.upgrade);
+  kept.te_trailers = head.te_trailers;
+  kept.has_body = head.has_body;
+  ++waiting_;
+}
+
+void H2Client::on_peer_settings() {
+  if (std::exchange(waiting_, 0) == 0) return;
+  streams_.each([&](H2Stream& base) {
+    auto& s = static_cast<ClientStream&>(base);
+    const RequestPtr head = std::move(s.waiting);
+    if (head && !s.dead()) submit(s, *head);
+  });
+}
+
+void H2Client::submit(ClientStream& s, const RequestHead& head) {
+  const bool connect = head.method == Method::connect;
+  const bool extended = connect && !head.upgrade.empty();
+  if (extended && !extended_connect()) {
+    s.failure = {EndCause::upgrade_refused, "extended_connect"};
+    return cut(s, NGHTTP2_CANCEL);
+  }
+  char length[20];
   nva_.clear();
-  add_nv(":method", head.method_name, NGHTTP2_NV_FLAG_NO_COPY_NAME);
-  if (!connect) {
+  add_nv(":method", connect ? Bytes("CONNECT") : head.method_name, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+  if (extended) add_nv(":protocol", head.upgrade, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+  if (!connect || extended) {
     add_nv(":scheme", head.scheme.empty() ? Bytes("https") : head.scheme, NGHTTP2_NV_FLAG_NO_COPY_NAME);
     add_nv(":path", head.target, NGHTTP2_NV_FLAG_NO_COPY_NAME);
   }
-  add_nv(":authority", connect ? head.target : head.authority, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+  add_nv(":authority", connect && !extended ? head.target : head.authority, NGHTTP2_NV_FLAG_NO_COPY_NAME);
   add_fields(head.fields, false);
   if (head.te_trailers) add_nv("te", "trailers", NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
   if (head.content_length && !connect) {
     add_nv("content-length", h2_number(*head.content_length, length), NGHTTP2_NV_FLAG_NO_COPY_NAME);
     if (head.has_body) s.send_left = head.content_length;
   }
-  s.head_sent = true;
+  // A tunnel's end, too, has to wait for the answer.
+  const bool body = head.has_body || connect;
   nghttp2_data_provider provider = body_of(s);
-  s.id = nghttp2_submit_request(ng_, nullptr, nva_.data(), nva_.size(), head.has_body ? &provider : nullptr,
+  s.id = nghttp2_submit_request(ng_, nullptr, nva_.data(), nva_.size(), body ? &provider : nullptr,
                                 static_cast<H2Stream*>(&s));
   if (s.id < 0) {
     // Out of stream ids or of memory: nothing was sent, another connection may take it.
@@ -170,11 +224,27 @@ void H2Client::head_complete(H2Stream& base, bool end_stream) {
   s.in_trailers = true;
   s.remote_ended = end_stream;
   const bool tunnel = s.method == Method::connect && head->status / 100 == 2;
-  const bool body = !end_stream && (tunnel || !is_bodiless(s.method, head->status));
+  const bool body = tunnel || (!end_stream && !is_bodiless(s.method, head->status));
+  if (s.early) open_tunnel(s, tunnel);
   head->has_body = body;
+  if (tunnel) head->content_length.reset();  // RFC 9110 9.3.6
   if (s.receiver) s.response->on_head(std::move(head));
   // Without a body the message is over, whether or not the service has said so.
-  if (!body) tell_end(s);
+  if (!body || (end_stream && !s.holds())) tell_end(s);
+}
+
+void H2Client::open_tunnel(ClientStream& s, bool accepted) {
+  s.early = false;
+  s.tunnel = accepted;
+  if (!accepted) {
+    // Of what was meant for the tunnel nothing may leave; the stream still has to end in both directions.
+    s.pending.clear();
+    s.borrowed.clear();
+    s.pending_at = s.borrowed_at = s.borrowed_size = 0;
+    s.end_queued = true;
+  }
+  touch(s);
+  wake(s);
 }
 
 // ---- ends ------------------------------------------------------------------------------------------
@@ -192,6 +262,7 @@ uint32_t H2Client::reset_code(const H2Stream&, EndCause why) const {
 void H2Client::recycle(H2Stream& base) {
   auto& s = static_cast<ClientStream&>(base);
   s.head.reset();
+  s.waiting.reset();
   Pool::give(&s);
 }
 

@@ -48,9 +48,8 @@ void H2Session::take(Bytes bytes) {
 }
 
 int H2Session::on_begin_frame(const nghttp2_frame_hd& hd) {
-  bool ok = true;
-  if (unclaimed_head_) ok = charge(AbuseBudget::kUselessHead, "h2_useless_headers");
-  unclaimed_head_ = hd.type == NGHTTP2_HEADERS;
+  const bool useless = std::exchange(unclaimed_head_, hd.type == NGHTTP2_HEADERS);
+  if (useless && !charge(AbuseBudget::kUselessHead, "h2_useless_headers")) return broken();
   switch (hd.type) {
     case NGHTTP2_DATA:
     case NGHTTP2_HEADERS:
@@ -58,8 +57,7 @@ int H2Session::on_begin_frame(const nghttp2_frame_hd& hd) {
     case NGHTTP2_RST_STREAM:  // counted where it is known what it resets
       break;
     case NGHTTP2_SETTINGS:
-      if (!(hd.flags & NGHTTP2_FLAG_ACK) && settings_seen_)
-        ok = ok && charge(AbuseBudget::kSettings, "h2_settings_flood");
+      if (!(hd.flags & NGHTTP2_FLAG_ACK) && settings_seen_) charge(AbuseBudget::kSettings, "h2_settings_flood");
       break;
     case NGHTTP2_PING:
     case NGHTTP2_WINDOW_UPDATE:
@@ -72,8 +70,7 @@ int H2Session::on_begin_frame(const nghttp2_frame_hd& hd) {
       break_connection(NGHTTP2_PROTOCOL_ERROR, "h2_push");
       break;
     default:
-      ok =
-          ok && charge(AbuseBudget::kNuisance, hd.type == NGHTTP2_PRIORITY ? "h2_priority_flood" : "h2_useless_frames");
+      charge(AbuseBudget::kNuisance, hd.type == NGHTTP2_PRIORITY ? "h2_priority_flood" : "h2_useless_frames");
   }
   return broken();
 }
@@ -149,7 +146,12 @@ int H2Session::on_frame(const nghttp2_frame& frame) {
     case NGHTTP2_RST_STREAM:
       return on_reset_frame(s);
     case NGHTTP2_SETTINGS:
-      (frame.hd.flags & NGHTTP2_FLAG_ACK ? settings_acked_ : settings_seen_) = true;
+      if (frame.hd.flags & NGHTTP2_FLAG_ACK) {
+        settings_acked_ = true;
+        break;
+      }
+      settings_seen_ = true;
+      on_peer_settings();
       break;
     case NGHTTP2_PING:
       if ((frame.hd.flags & NGHTTP2_FLAG_ACK) && drain_ == Drain::notice &&
@@ -180,7 +182,7 @@ int H2Session::on_reset_frame(H2Stream* s) {
 
 int H2Session::on_data(H2Stream* s, int32_t id, uint8_t flags, Bytes bytes) {
   const bool last = flags & NGHTTP2_FLAG_END_STREAM;
-  if (!s || !s->receiver || s->end_told) {
+  if (!s || !s->receiver || s->end_told || s->refused) {
     // Nobody wants it. The stream's own window stays shut so that no more of it comes.
     nghttp2_session_consume_connection(ng_, bytes.size());
   } else if (s->holds() || !s->held.empty()) {
@@ -227,11 +229,15 @@ void H2Session::tell_end(H2Stream& s) {
 
 void H2Session::resume(H2Stream& s) {
   s.paused = false;
-  if (!s.gated && s.receiver && (!s.held.empty() || (s.remote_ended && !s.end_told))) add_news(s);
+  if (!s.gated && s.receiver && (!s.held.empty() || (s.input_over() && !s.end_told))) add_news(s);
 }
 
-void H2Session::ungate(H2Stream& s) {
+// The answer to CONNECT is known: what came before it goes on, or is dropped and over.
+void H2Session::open_gate(H2Stream& s, bool accepted) {
   s.gated = false;
+  s.tunnel = accepted;
+  s.refused = !accepted;
+  if (!accepted) s.held.clear();
   if (!s.paused) resume(s);
 }
 
@@ -255,7 +261,7 @@ void H2Session::deliver_held(H2Stream& s) {
     if (!ended_ && !s.remote_ended) nghttp2_session_consume_stream(ng_, s.id, lent.size());
     s.receiver->on_body(lent);
   }
-  if (s.remote_ended && !s.holds()) tell_end(s);
+  if (s.input_over() && !s.holds()) tell_end(s);
 }
 
 // Another turn has begun for certain when the loop's time has moved or bytes came.
@@ -282,8 +288,8 @@ int H2Session::on_closed(H2Stream& s, uint32_t code) {
     s.released = true;
     --opening_;
   }
-  // The server's exchange is whole when both directions ended; the client's as soon as the response did.
-  const bool whole = s.remote_ended && (s.end_sent || !server_);
+  // The server's exchange and a tunnel are whole when both directions ended; the client's as soon as the response did.
+  const bool whole = s.remote_ended && (s.end_sent || (!server_ && !s.tunnel));
   if (!whole) tell_reset(s, s.failure.cause != EndCause::none ? s.failure : closed_by(s, code));
   if (s.released) bury(s);
   return 0;

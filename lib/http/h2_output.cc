@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kCongestion = 256 * 1024;
 // DATA smaller than this because of the peer's window earns no free frames: its window is the trouble.
 constexpr size_t kStarvedFrame = 1024;
+// What may wait for a tunnel to open beyond what backpressure allows; its owner was told at the buffer limit to stop.
+constexpr size_t kMaxEarlyExtra = 64 * 1024;
 
 }  // namespace
 
@@ -19,6 +21,10 @@ constexpr size_t kStarvedFrame = 1024;
 
 void H2Session::send_body(H2Stream& s, Bytes borrowed) {
   if (s.dead() || !s.head_sent || s.end_queued || borrowed.empty()) return;
+  if (s.early && s.buffered() + borrowed.size() > 4 * size_t(s.buffer_limit) + kMaxEarlyExtra) {
+    s.failure = {EndCause::overload, "early_tunnel_bytes"};
+    return cut(s, NGHTTP2_CANCEL);
+  }
   if (s.send_left) {
     if (borrowed.size() > *s.send_left) {
       s.failure = {EndCause::internal, "body_too_long"};
@@ -61,6 +67,20 @@ void H2Session::reset(H2Stream& s, EndCause why) {
   cut(s, reset_code(s, why));
 }
 
+void H2Session::finish_then_reset(H2Stream& s, EndCause why) {
+  s.receiver = nullptr;
+  s.held.clear();
+  if (s.dead() || s.released || s.finishing || (s.end_sent && s.remote_ended)) return;
+  const bool waits = s.end_queued ? !s.end_sent : s.buffered() > 0;
+  if (!s.head_sent || s.early || !waits) return cut(s, reset_code(s, why));
+  s.finishing = true;
+  s.finish_code = reset_code(s, why);
+  s.endless = !s.end_queued;
+  s.end_queued = true;
+  touch(s);
+  wake(s);
+}
+
 void H2Session::release(H2Stream& s) {
   if (s.released) return;
   s.released = true;
@@ -70,7 +90,7 @@ void H2Session::release(H2Stream& s) {
     bury(s);
     return want_flush();
   }
-  if (s.cut) return;
+  if (s.cut || s.finishing) return;
   if (!s.end_queued) return cut(s, reset_code(s, EndCause::none));
   // Server: the answer goes out in full, then on_frame_sent() tells the client to stop sending. Client: what is
   // left of the response is of no use.
@@ -121,9 +141,13 @@ void H2Session::add_fields(const Fields& fields, bool trailers) {
     if (f.id == FieldId::host) continue;
     if (trailers && is_forbidden_in_trailers(f)) continue;
     if (f.id == FieldId::other) {
-      add_nv(f.name, f.value);  // nghttp2's copy is in lower case
+      // An assertion differs from user to user, and whoever guesses at it shall not see the table confirm it.
+      const bool secret = equal_no_case(f.name, "x-pomerium-jwt-assertion");
+      add_nv(f.name, f.value, secret ? NGHTTP2_NV_FLAG_NO_INDEX : 0);  // nghttp2's copy is in lower case
     } else {
-      add_nv(field_name(f.id), f.value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
+      // What is never the same again would only push useful entries out of the table (RFC 7541 7.1.3, 6.2.3).
+      const int index = f.id == FieldId::x_request_id ? NGHTTP2_NV_FLAG_NO_INDEX : 0;
+      add_nv(field_name(f.id), f.value, NGHTTP2_NV_FLAG_NO_COPY_NAME | index);
     }
   }
 }
@@ -192,14 +216,15 @@ void H2Session::write_goaway(Output& out) {
 // nghttp2 asks for the next DATA frame of at most `length` bytes. All control frames are out when it does.
 ssize_t H2Session::read_body(H2Stream& s, size_t length, uint32_t* flags) {
   const size_t there = s.buffered();
-  if (there == 0 && !s.end_queued) {
+  const bool ends = s.end_queued && !s.endless;
+  if (s.early || (there == 0 && !ends)) {
     s.deferred = true;
     return NGHTTP2_ERR_DEFERRED;
   }
   if (there > 0 && room_ == 0) return NGHTTP2_ERR_PAUSE;
   const size_t n = std::min(there, length);
   *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-  if (n == there && s.end_queued) {
+  if (n == there && ends) {
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (s.trailers_out) {
       *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -241,8 +266,12 @@ int H2Session::on_frame_sent(const nghttp2_frame& frame) {
       H2Stream* s = find(frame.hd.stream_id);
       if (!s) break;
       s->head_out = true;
-      if (!(frame.hd.flags & NGHTTP2_FLAG_END_STREAM)) break;
+      if (!(frame.hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+        if (s->endless && s->buffered() == 0) cut(*s, s->finish_code);
+        break;
+      }
       s->end_sent = true;
+      if (s->finishing && !s->remote_ended) cut(*s, server_ ? uint32_t(NGHTTP2_NO_ERROR) : s->finish_code);
       // The answer is whole before the request is: the rest of the upload is not wanted (RFC 9113 8.1).
       if (s->released && !s->remote_ended && server_) cut(*s, NGHTTP2_NO_ERROR);
       break;
@@ -301,15 +330,15 @@ void H2Session::keep_borrowed(H2Stream& s) {
 }
 
 void H2Session::filled(size_t queued) {
-  if (std::exchange(produced_, false)) return settle_output(queued);
+  if (std::exchange(produced_, false)) return settle_output(queued, true);
   // Nothing was produced because the stream is full. It flushes again when it has drained, so asking now would only go
   // round in circles; what comes in later turns must be heard of again, since lent bytes do not outlive their turn.
   flush_asked_ = true;
-  settle_output(queued);
+  settle_output(queued, false);
   flush_asked_ = false;
 }
 
-void H2Session::settle_output(size_t queued) {
+void H2Session::settle_output(size_t queued, bool produced) {
   Entry entry(*this);
   lent_size_ = 0;
   free_lent();
@@ -323,6 +352,11 @@ void H2Session::settle_output(size_t queued) {
       continue;
     }
     keep_borrowed(*s);
+    if (s->finishing && s->released && !server_) {
+      // A service is not waited for: what it does not take at once it does not get.
+      produced ? cut(*s, s->finish_code) : touch(*s);
+      continue;
+    }
     const size_t left = s->pending.size() - s->pending_at;
     if (!s->blocked && left > s->buffer_limit) {
       s->blocked = true;

@@ -18,7 +18,8 @@ struct ServerStream final : H2Sender<ResponseSender> {
   uint32_t cookies = 0;  // crumbs
   uint32_t expects = 0;
   bool expects_continue = false;
-  End bad;  // the first rule that the request breaks
+  bool extended = false;  // CONNECT with :protocol
+  End bad;                // the first rule that the request breaks
 };
 
 using Pool = H2Pool<ServerStream>;
@@ -89,7 +90,7 @@ H2Stream* H2Server::open_stream(int32_t id) {
   s->request = make_request();
   s->host = {};
   s->cookies = s->expects = 0;
-  s->expects_continue = false;
+  s->expects_continue = s->extended = false;
   s->bad = {};
   // Streams of one urgency share the connection until their client says otherwise (RFC 9218).
   nghttp2_extpri priority{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
@@ -136,6 +137,14 @@ void H2Server::take_field(H2Stream& base, Bytes name, Bytes value) {
   head.fields.add(Field{id == FieldId::other ? head.arena.copy(name) : field_name(id), head.arena.copy(value), id});
 }
 
+// As in HTTP/1.1's Upgrade: a name, perhaps a version. One too long to be remembered is not one that anybody speaks.
+bool is_upgrade_token(Bytes value) {
+  constexpr size_t kLongest = 32;
+  const size_t slash = value.find('/');
+  return value.size() <= kLongest && is_token(value.substr(0, slash)) &&
+         (slash == Bytes::npos || is_token(value.substr(slash + 1)));
+}
+
 void H2Server::take_pseudo(ServerStream& s, Bytes name, Bytes value) {
   RequestHead& head = *s.request;
   if (name == ":method") {
@@ -155,6 +164,9 @@ void H2Server::take_pseudo(ServerStream& s, Bytes name, Bytes value) {
     } else {
       s.bad = refusal("scheme");
     }
+  } else if (name == ":protocol") {
+    if (!is_upgrade_token(value)) s.bad = refusal("bad_protocol");
+    head.upgrade = head.arena.copy(value);
   }
 }
 
@@ -169,13 +181,14 @@ void H2Server::head_complete(H2Stream& base, bool end_stream) {
   idle_ = false;
   RequestHead& head = *s.request;
   head.protocol = Protocol::http2;
-  head.has_body = !end_stream;
+  head.has_body = !end_stream || head.method == Method::connect;
   if (End bad = check(s); bad.cause != EndCause::none) return refuse(s, bad);
   s.method = head.method;
   s.gated = head.method == Method::connect;
+  s.extended = !head.upgrade.empty();
   RequestReceiver* receiver = server_host_.on_request(std::move(s.request), s);
   if (!s.released && !s.cut) s.receiver = receiver;
-  if (end_stream) tell_end(s);
+  if (end_stream && !s.holds()) tell_end(s);
 }
 
 bool is_unsafe(unsigned char c) {
@@ -241,9 +254,10 @@ End H2Server::check(ServerStream& s) const {
   if (!authority) return refusal("bad_authority");
   if (!authority->has_port) head.authority = authority->host;
 
-  if (head.method == Method::connect) {
+  const bool connect = head.method == Method::connect;
+  if (connect && head.content_length) return refusal("connect_with_body");
+  if (connect && head.upgrade.empty()) {
     if (!authority->has_port) return refusal("bad_connect_target");
-    if (head.content_length) return refusal("connect_with_body");
     head.target = head.authority;
     head.scheme = "http";
   } else if (End bad = check_target(head); bad.cause != EndCause::none) {
@@ -251,7 +265,7 @@ End H2Server::check(ServerStream& s) const {
   }
   if (s.expects > 1) return refusal("two_expects", 417);
   if (s.expects == 1 && !s.expects_continue) return refusal("bad_expect", 417);
-  head.expect_continue = s.expects == 1 && head.has_body;
+  head.expect_continue = s.expects == 1 && head.has_body && !connect;
 
   if (s.cookies > 1) {  // RFC 9113 8.2.3
     size_t size = 0;
@@ -318,8 +332,8 @@ void H2Server::send_head(ServerStream& s, const ResponseHead& head) {
     s.failure = {EndCause::internal, "h2_head_not_sent"};
     return cut(s, NGHTTP2_INTERNAL_ERROR);
   }
-  if (!body) s.end_queued = true;
-  if (s.gated && accepts_tunnel) ungate(s);
+  if (!body || !head.has_body) s.end_queued = true;
+  if (s.gated) open_gate(s, accepts_tunnel);
   want_flush();
 }
 
@@ -339,7 +353,8 @@ End H2Server::closed_by(const H2Stream& s, uint32_t code) const {
   return {EndCause::bad_request, h2_error_name(code)};
 }
 
-uint32_t H2Server::reset_code(const H2Stream& s, EndCause why) const {
+uint32_t H2Server::reset_code(const H2Stream& base, EndCause why) const {
+  const auto& s = static_cast<const ServerStream&>(base);
   switch (why) {
     case EndCause::overload:
     case EndCause::draining:
@@ -350,7 +365,16 @@ uint32_t H2Server::reset_code(const H2Stream& s, EndCause why) const {
     case EndCause::client_timeout:
     case EndCause::downstream_reset:
     case EndCause::downstream_closed:
+    case EndCause::denied:
+    case EndCause::unauthenticated:
+    case EndCause::client_certificate:
+    case EndCause::revoked:
       return NGHTTP2_CANCEL;
+    case EndCause::upstream_reset:
+    case EndCause::upstream_closed:
+      // What a TCP reset becomes: RFC 9113 8.5, and RFC 8441 5 for WebSocket.
+      if (s.tunnel) return s.extended ? NGHTTP2_CANCEL : NGHTTP2_CONNECT_ERROR;
+      return NGHTTP2_INTERNAL_ERROR;
     default:
       return NGHTTP2_INTERNAL_ERROR;
   }

@@ -84,6 +84,7 @@ void H2Stream::reset_stream(H2Session& owner) {
   method = Method::other;
   failure = {};
   head_sent = head_out = end_queued = end_sent = deferred = blocked = false;
+  early = finishing = endless = refused = tunnel = false;
   in_head = in_trailers = over_limit = malformed = paused = gated = false;
   remote_ended = end_told = peer_reset = cut = closed = released = false;
   touched = has_news = counted = buried = false;
@@ -208,6 +209,7 @@ H2Session::H2Session(CodecHost& host, const CodecLimits& limits, bool server, Mi
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits_.max_head_bytes},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},  // no dependency tree to grow; `priority` fields count
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     };
     nghttp2_settings_entry client_settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},

@@ -24,6 +24,7 @@ struct H2Stream : Link {
   void reset_stream(H2Session& owner);  // as new, keeping small buffers
   bool dead() const { return closed || cut; }
   bool holds() const { return paused || gated; }
+  bool input_over() const { return remote_ended || refused; }
   size_t buffered() const { return pending.size() - pending_at + borrowed_size; }
 
   H2Session* session = nullptr;
@@ -51,13 +52,19 @@ struct H2Stream : Link {
   bool end_sent = false;    // END_STREAM left in the output
   bool deferred = false;    // nghttp2 waits for resume_data
   uint32_t buffer_limit = 0;
-  bool blocked = false;  // on_blocked was told
-  bool in_head = false;  // the first header block is not complete
+  uint32_t finish_code = 0;
+  bool blocked = false;    // on_blocked was told
+  bool early = false;      // CONNECT, client: nothing leaves before the answer that accepts it
+  bool finishing = false;  // RST_STREAM with finish_code follows what is buffered
+  bool endless = false;    // ... and no END_STREAM comes before it
+  bool in_head = false;    // the first header block is not complete
   bool in_trailers = false;
   bool over_limit = false;  // the block is too big: not stored any more
   bool malformed = false;   // a field that must not be there
   bool paused = false;
-  bool gated = false;         // CONNECT: bytes wait for the answer that accepts it
+  bool gated = false;         // CONNECT, server: bytes wait for the answer that accepts it
+  bool refused = false;       // CONNECT, server: the answer did not, so nothing of them is wanted
+  bool tunnel = false;        // CONNECT that was accepted
   bool remote_ended = false;  // END_STREAM came
   bool end_told = false;      // on_end was called
   bool peer_reset = false;    // RST_STREAM came
@@ -88,8 +95,9 @@ class H2Session {
   void send_body(H2Stream& s, Bytes borrowed);
   void send_end(H2Stream& s, const Fields* trailers);
   void reset(H2Stream& s, EndCause why);
+  void finish_then_reset(H2Stream& s, EndCause why);
   void pause(H2Stream& s) { s.paused = true; }
-  void ungate(H2Stream& s);
+  void open_gate(H2Stream& s, bool accepted);
   void resume(H2Stream& s);
   void release(H2Stream& s);
 
@@ -115,6 +123,7 @@ class H2Session {
   virtual void head_complete(H2Stream& s, bool end_stream) = 0;
   virtual End closed_by(const H2Stream& s, uint32_t code) const = 0;  // a stream broke: why, for on_reset
   virtual uint32_t reset_code(const H2Stream& s, EndCause why) const = 0;
+  virtual void on_peer_settings() {}      // also those of a later change
   virtual void recycle(H2Stream& s) = 0;  // buried: back to the pool
   virtual void settled() = 0;             // tell the host what changed
 
@@ -135,8 +144,10 @@ class H2Session {
   void tell_reset(H2Stream& s, const End& end);
   void fail_stream(H2Stream& s, const End& end, uint32_t code);
   void remote_end(H2Stream& s);
+  void wake(H2Stream& s);  // there is more to send, or it may be sent now
+  void touch(H2Stream& s);
   void tell_end(H2Stream& s);
-  void settle_output(size_t queued);
+  void settle_output(size_t queued, bool produced);
   void keep_borrowed(H2Stream& s);  // copies what is still borrowed
   void add_news(H2Stream& s);
   bool charge(uint64_t cost, const char* detail);
@@ -147,6 +158,7 @@ class H2Session {
   void add_fields(const Fields& fields, bool trailers);
   void add_nv(Bytes name, Bytes value, uint8_t flags = NGHTTP2_NV_FLAG_NONE);
   bool is_draining() const { return drain_ != Drain::none; }
+  bool settings_seen() const { return settings_seen_; }
 
   CodecHost& host_;
   const CodecLimits limits_;
@@ -175,8 +187,6 @@ class H2Session {
   bool finished() const;
   void bury(H2Stream& s);
   void drop_graves();
-  void touch(H2Stream& s);
-  void wake(H2Stream& s);
   void deliver_held(H2Stream& s);
   void send_pass(Output& out);
   void write_goaway(Output& out);
@@ -239,6 +249,7 @@ struct H2Sender : Side, H2Stream {
   void send_body(Bytes borrowed) final { session->send_body(*this, borrowed); }
   void send_end(const Fields* trailers) final { session->send_end(*this, trailers); }
   void reset(EndCause why) final { session->reset(*this, why); }
+  void finish_then_reset(EndCause why) final { session->finish_then_reset(*this, why); }
   void pause() final { session->pause(*this); }
   void resume() final { session->resume(*this); }
   void release() final { session->release(*this); }

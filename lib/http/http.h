@@ -20,6 +20,7 @@ namespace cardea::http {
 enum class FieldId : uint8_t {
   other,
   accept,
+  access_control_request_method,
   authorization,
   cache_control,
   connection,
@@ -39,6 +40,7 @@ enum class FieldId : uint8_t {
   proxy_authorization,
   proxy_connection,
   retry_after,
+  sec_websocket_key,
   server,
   set_cookie,
   te,
@@ -47,11 +49,13 @@ enum class FieldId : uint8_t {
   upgrade,
   user_agent,
   via,
+  www_authenticate,
   x_forwarded_for,
   x_forwarded_host,
   x_forwarded_proto,
   x_real_ip,
   x_request_id,
+  x_requested_with,
   count_
 };
 FieldId field_id(Bytes name);  // any case
@@ -130,9 +134,10 @@ struct RequestHead : Head {
   Bytes scheme;     // "http" or "https": what the client claims; the listener knows better
   Bytes authority;  // host[:port] as sent, valid per RFC 3986; never empty
   Bytes target;     // origin-form ("/a?b"), "*" for OPTIONS, authority-form for CONNECT
-  // Token of an asked-for upgrade (h1 Upgrade, h2 :protocol), or empty. A request that may become a tunnel (this or
-  // CONNECT) has has_body: the tunnel's open end. Its bytes come after the answer that accepts it (101, or 2xx to
-  // CONNECT); any other final answer ends it (on_end).
+  // Token of an asked-for upgrade, or empty: HTTP/1.1's Upgrade with GET, HTTP/2's :protocol with CONNECT (extended
+  // CONNECT, RFC 8441), whose target is a path. A request that may become a tunnel (this or CONNECT) has has_body: the
+  // tunnel's open end. Its bytes and its end come after the answer that accepts it (101 to GET, 2xx to CONNECT); any
+  // other final answer ends it (on_end). Senders hold what is given before that answer.
   Bytes upgrade;
   bool expect_continue = false;
   bool te_trailers = false;
@@ -161,32 +166,35 @@ bool is_bodiless(Method method, uint16_t status);
 
 // One row a cause: name, HTTP status (0: none is sent), gRPC status, Envoy's flag, word of the log.
 // Statuses are the defaults of the error contract; a rejection brings its own.
-#define CARDEA_END_CAUSES(X)                                 \
-  X(none, 0, 0, "-", "ok")                                   \
-  X(bad_request, 400, 13, "DPE", "bad_request")              \
-  X(client_timeout, 408, 4, "DT", "client_timeout")          \
-  X(no_route, 404, 12, "NR", "no_route")                     \
-  X(denied, 403, 7, "UAEX", "denied")                        \
-  X(authorize_timeout, 503, 14, "UAEX", "authorize_timeout") \
-  X(no_upstream, 503, 14, "UH", "no_upstream")               \
-  X(connect_failed, 503, 14, "UF", "connect")                \
-  X(dns_failed, 503, 14, "DF", "dns")                        \
-  X(connect_timeout, 504, 14, "UF", "upstream_timeout")      \
-  X(upstream_timeout, 504, 4, "UT", "upstream_timeout")      \
-  X(stream_idle, 504, 4, "SI", "stream_idle")                \
-  X(max_duration, 504, 4, "UMSDR", "max_duration")           \
-  X(upstream_protocol, 502, 14, "UPE", "upstream_protocol")  \
-  X(upstream_reset, 502, 14, "UR", "upstream_reset")         \
-  X(upstream_closed, 502, 14, "UC", "upstream_closed")       \
-  X(upstream_tls, 502, 14, "UF", "upstream_tls")             \
-  X(upgrade_refused, 403, 7, "UAEX", "upgrade_refused")      \
-  X(overload, 503, 14, "OM", "overload")                     \
-  X(draining, 503, 14, "LR", "draining")                     \
-  X(downstream_reset, 0, 1, "DR", "downstream_reset")        \
-  X(downstream_closed, 0, 1, "DC", "downstream_closed")      \
-  X(host_ended, 0, 14, "LR", "host_ended")                   \
-  X(direct_response, 0, 0, "-", "direct_response")           \
-  X(redirect, 0, 0, "-", "redirect")                         \
+#define CARDEA_END_CAUSES(X)                                  \
+  X(none, 0, 0, "-", "ok")                                    \
+  X(bad_request, 400, 13, "DPE", "bad_request")               \
+  X(client_timeout, 408, 4, "DT", "client_timeout")           \
+  X(no_route, 404, 12, "NR", "no_route")                      \
+  X(denied, 403, 7, "UAEX", "denied")                         \
+  X(unauthenticated, 401, 16, "UAEX", "unauthenticated")      \
+  X(client_certificate, 495, 7, "UAEX", "client_certificate") \
+  X(revoked, 403, 7, "UAEX", "revoked")                       \
+  X(authorize_timeout, 503, 14, "UAEX", "authorize_timeout")  \
+  X(no_upstream, 503, 14, "UH", "no_upstream")                \
+  X(connect_failed, 503, 14, "UF", "connect")                 \
+  X(dns_failed, 503, 14, "DF", "dns")                         \
+  X(connect_timeout, 504, 14, "UF", "upstream_timeout")       \
+  X(upstream_timeout, 504, 4, "UT", "upstream_timeout")       \
+  X(stream_idle, 504, 4, "SI", "stream_idle")                 \
+  X(max_duration, 504, 4, "UMSDR", "max_duration")            \
+  X(upstream_protocol, 502, 14, "UPE", "upstream_protocol")   \
+  X(upstream_reset, 502, 14, "UR", "upstream_reset")          \
+  X(upstream_closed, 502, 14, "UC", "upstream_closed")        \
+  X(upstream_tls, 502, 14, "UF", "upstream_tls")              \
+  X(upgrade_refused, 403, 7, "UAEX", "upgrade_refused")       \
+  X(overload, 503, 14, "OM", "overload")                      \
+  X(draining, 503, 14, "LR", "draining")                      \
+  X(downstream_reset, 0, 1, "DR", "downstream_reset")         \
+  X(downstream_closed, 0, 1, "DC", "downstream_closed")       \
+  X(host_ended, 0, 14, "LR", "host_ended")                    \
+  X(direct_response, 0, 0, "-", "direct_response")            \
+  X(redirect, 0, 0, "-", "redirect")                          \
   X(internal, 500, 13, "LR", "internal")
 
 enum class EndCause : uint8_t {
@@ -269,6 +277,11 @@ class Sender {
   // The message will not be complete and the peer must be able to tell: h1 ends the connection, h2 sends
   // RST_STREAM. Also refuses what is still to be received. Nothing more is told to the receiver.
   virtual void reset(EndCause why) = 0;
+  // As reset(), but what was taken so far (send_body, and send_end if it came) leaves first: then h2 sends RST_STREAM
+  // and h1 ends the connection. Nothing more is received or told. Goes on by itself after release(); towards a service
+  // only as far as it takes the bytes at once. An owner whose client may read slowly keeps the sender and calls reset()
+  // when time is up (h2; on h1 the closing connection has its own clock).
+  virtual void finish_then_reset(EndCause why) = 0;
   // Receiving half: stop (start again) taking bytes from the peer. Counted by nobody: idempotent.
   virtual void pause() = 0;
   virtual void resume() = 0;
@@ -385,6 +398,10 @@ class ClientCodec : public Codec {
   virtual size_t capacity() const = 0;                           // exchanges that may start now; h1: 1 or 0
   virtual bool reusable() const = 0;                             // false: never start another
   virtual RequestSender& start(ResponseReceiver& receiver) = 0;  // capacity() > 0
+  // False: a request with Method::connect and an upgrade can not go here. HTTP/2 learns it from the peer's SETTINGS
+  // (RFC 8441 3). Until they have come this is true and such a head waits for them; when they do not allow it, the
+  // exchange ends with upgrade_refused "extended_connect", and nothing was sent.
+  virtual bool takes_extended_connect() const { return false; }
 };
 
 std::unique_ptr<ServerCodec> h1_server(ServerHost& host, const CodecLimits& limits);
@@ -393,6 +410,10 @@ std::unique_ptr<ServerCodec> h2_server(ServerHost& host, const CodecLimits& limi
 std::unique_ptr<ClientCodec> h1_client(ClientHost& host, const CodecLimits& limits);
 std::unique_ptr<ClientCodec> h2_client(ClientHost& host, const CodecLimits& limits, Millis (*now)(void*),
                                        void* now_arg);
+// No protocol at all, for tcp endpoints: one exchange whose head is not sent and is answered with a 200 of our own as
+// soon as there is a connection; bodies are the bytes of the connection, send_end is FIN, on_end the service's FIN.
+// Takes one exchange in its life.
+std::unique_ptr<ClientCodec> raw_client(ClientHost& host, const CodecLimits& limits);
 
 // ---- names in requests ----------------------------------------------------------------------------
 

@@ -162,11 +162,14 @@ std::string Address::ip_text() const {
 }
 
 std::string Address::text() const {
-  if (family() == AF_INET) return ip_text() + ":" + std::to_string(port());
+  if (family() == AF_INET) return ip_text().append(":").append(std::to_string(port()));
   if (family() == AF_INET6) {
-    if (dual_) return ":" + std::to_string(port());
+    std::string out(dual_ ? ":" : "[");
+    if (dual_) return out.append(std::to_string(port()));
     const unsigned scope = reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_scope_id;
-    return "[" + ip_text() + (scope ? "%" + std::to_string(scope) : "") + "]:" + std::to_string(port());
+    out += ip_text();
+    if (scope) out.append("%").append(std::to_string(scope));
+    return out.append("]:").append(std::to_string(port()));
   }
   return is_unix() ? "unix:" + ip_text() : std::string();
 }

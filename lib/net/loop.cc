@@ -41,9 +41,9 @@ Loop::~Loop() {
   shut();
   next_.clear();
   while (!dead_.empty()) {
-    auto dying = std::move(dead_);
-    dead_.clear();
-    dying.clear();
+    // Both keep their room: a turn that ends one exchange allocates nothing.
+    dying_.swap(dead_);
+    dying_.clear();
   }
 }
 
@@ -78,9 +78,9 @@ void Loop::end_turn() {
   for (;;) {
     run_flushes();
     if (dead_.empty()) return;
-    auto dying = std::move(dead_);
-    dead_.clear();
-    dying.clear();
+    // Both keep their room: a turn that ends one exchange allocates nothing.
+    dying_.swap(dead_);
+    dying_.clear();
   }
 }
 

@@ -19,6 +19,10 @@
 
 struct uv_loop_s;
 
+namespace cardea::tls {
+class PeerCertificates;
+}
+
 namespace cardea::net {
 
 class Loop;
@@ -201,7 +205,7 @@ class Loop {
   TimerWheel wheel_;
   Flushable* flush_head_ = nullptr;
   Flushable* flush_tail_ = nullptr;
-  std::vector<std::unique_ptr<Deferred>> dead_;
+  std::vector<std::unique_ptr<Deferred>> dead_, dying_;
   std::mutex inbox_mutex_;
   std::vector<std::function<void()>> inbox_;
   bool inbox_open_ = true;
@@ -228,6 +232,7 @@ struct TlsSession {
   std::string_view sni;      // lower case; empty when the client sent none
   bool resumed = false;
   bool sni_matched = false;  // a certificate other than the default one fitted, or the default one does
+  std::shared_ptr<const tls::PeerCertificates> client;  // what a client showed; null: nothing
 };
 
 // What a stream tells its one owner. Every call is inside a Turn. After on_error nothing more comes.

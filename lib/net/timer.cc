@@ -29,7 +29,7 @@ void unlink(T*& head, T& t, T* T::*next, T* T::*prev) {
     head = t.*next;
     if (head != nullptr) head->*prev = t.*prev;
   } else {
-    (t.*prev)->*next = t.*next;
+    (t.*prev)->*next = t.*next;  // NOLINT(clang-analyzer-core.NullDereference): only the head has none
     (t.*next != nullptr ? t.*next : head)->*prev = t.*prev;
   }
   t.*next = t.*prev = nullptr;

@@ -1,151 +1,120 @@
-// Pomerium's policy language: the table of criteria, the reader, the evaluation.
+// Judging: what the criteria of a policy say together, and what follows from it.
 #include "policy/policy.h"
 
 #include <algorithm>
-#include <array>
-#include <vector>
+
+#include "policy/compiled.h"
 
 namespace cardea::policy {
 namespace {
 
-// ---- criteria -------------------------------------------------------------------------------------
+constexpr Reasons kBadCertificate{Reason::client_certificate_required, Reason::invalid_client_certificate};
+constexpr Reasons kNobody{Reason::user_unauthenticated};
 
-// `facts.host` is yes or no here: evaluate() settles what is not known before it asks.
-using Holds = bool (*)(const Facts& facts);
+}  // namespace
 
-// One row a criterion of the language. Without `holds` the criterion is known and refused at load.
-struct CriterionRow {
-  std::string_view name;
-  Holds holds = nullptr;
-  Reason pass = Reason::accept, fail = Reason::reject;
-  bool asks_host = false;
-};
-
-constexpr CriterionRow kCriteria[] = {
-    {"accept", [](const Facts&) { return true; }, Reason::accept, Reason::accept},
-    {"reject", [](const Facts&) { return false; }, Reason::reject, Reason::reject},
-    {"host", [](const Facts& f) { return f.host == Facts::Host::yes; }, Reason::host_ok, Reason::host_unauthorized,
-     true},
-    {"authenticated_user"},
-    {"claim"},
-    {"client_certificate"},
-    {"cors_preflight"},
-    {"date"},
-    {"day_of_week"},
-    {"device"},
-    {"domain"},
-    {"email"},
-    {"groups"},
-    {"http_method"},
-    {"http_path"},
-    {"invalid_client_certificate"},
-    {"mcp_tool"},
-    {"pomerium_routes"},
-    {"record"},
-    {"source_ip"},
-    {"ssh_ca"},
-    {"ssh_publickey"},
-    {"ssh_username"},
-    {"ssh_username_matches_claim"},
-    {"ssh_username_matches_email"},
-    {"time_of_day"},
-    {"user"},
-};
-constexpr std::string_view kPathCriterion = "claim";  // the one whose name goes on: claim/PATH
-
-// ---- operators ------------------------------------------------------------------------------------
-
-// As Pomerium defines them: `not` is "none of", `nor` is "not all of".
-struct OperatorRow {
-  std::string_view name;
-  bool negate;  // each criterion before they meet
-  bool all;     // they meet by AND, else by OR
-};
-constexpr OperatorRow kOperators[] = {
-    {"and", false, true},
-    {"or", false, false},
-    {"not", true, true},
-    {"nor", true, false},
-};
-
-// ---- the compiled form ----------------------------------------------------------------------------
-
-constexpr size_t kMaxCriteria = 4096;
-
-// One operator with its criteria. Bodies of several operators and lists of several rules are ORs of these.
-struct Group {
-  const OperatorRow* op;
-  uint32_t first, count;  // in Compiled::criteria_
-  bool operator==(const Group&) const = default;
-};
-
-struct Side {
-  bool holds = false;
-  Reasons reasons;
-};
-
-class Compiled final : public Policy {
- public:
-  Decision evaluate(const Facts& facts) const override;
-  bool names_host() const override { return names_host_; }
-  const std::string& host_data() const override { return host_data_; }
-  bool operator==(const Policy& other) const override;
-
- private:
-  friend class Reader;
-  friend class cardea::policy::Policy;
-  Side judge_group(const Group& group, const Facts& facts) const;
-  Side judge(const std::vector<Group>& groups, const Facts& facts) const;
-  Decision decide(const Facts& facts) const;
-
-  std::vector<const CriterionRow*> criteria_;
-  std::vector<Group> allow_, deny_;
-  bool names_host_ = false;
-  std::string host_data_;
-};
-
-// A result that holds keeps the reasons of the parts that hold, one that does not those of the parts that do not.
-Side Compiled::judge_group(const Group& group, const Facts& facts) const {
-  Reasons of_true, of_false;
-  bool any = false, all = true;
-  for (uint32_t i = group.first; i < group.first + group.count; ++i) {
-    const CriterionRow& criterion = *criteria_[i];
-    const bool held = criterion.holds(facts);
-    const bool part = held != group.op->negate;
-    (part ? of_true : of_false).add(held ? criterion.pass : criterion.fail);
-    any = any || part;
-    all = all && part;
-  }
-  const bool holds = group.op->all ? all : any;
-  return {holds, holds ? of_true : of_false};
+void Compiled::add(Criterion criterion) {
+  depends_ |= criterion.row->depends;
+  if (criterion.row->next_change != nullptr) timed_.push_back(uint32_t(criteria_.size()));
+  criteria_.push_back(std::move(criterion));
 }
 
-Side Compiled::judge(const std::vector<Group>& groups, const Facts& facts) const {
-  Side result;
+void Compiled::end_group(Side side, const OperatorRow* op, std::string rule) {
+  const auto size = uint32_t(criteria_.size());
+  (side == Side::allow ? allow_ : deny_).push_back({op, grouped_, size - grouped_, std::move(rule)});
+  grouped_ = size;
+}
+
+// A result that holds keeps the reasons of the parts that hold, one that does not those of the parts that do not.
+Compiled::Judged Compiled::judge(const Group& group, const Facts& facts) const {
+  Reasons of_true, of_false;
+  const Criterion* criterion = criteria_.data() + group.first;
+  for (const Criterion* end = criterion + group.count; criterion != end; ++criterion) {
+    const CriterionRow& row = *criterion->row;
+    bool held = false;
+    Reason reason = Reason::user_unauthenticated;
+    if (facts.identity != nullptr || !row.needs_identity()) {
+      held = row.holds(facts, criterion->operand);
+      reason = row.reason != nullptr ? row.reason(facts) : held ? row.pass : row.fail;
+    }
+    (held != group.op->negate ? of_true : of_false).add(reason);
+  }
+  // Every criterion has a reason, so a set that is empty has no part.
+  const bool holds = group.op->all ? of_false.empty() : !of_true.empty();
+  return {holds, holds ? of_true : of_false, holds ? &group : nullptr};
+}
+
+Compiled::Judged Compiled::judge(const Groups& groups, const Facts& facts) const {
+  Judged result;
   for (const Group& group : groups) {
-    const Side part = judge_group(group, facts);
-    if (part.holds && !result.holds) result = {true, {}};
-    if (part.holds == result.holds) result.reasons.add(part.reasons);
+    const Judged part = judge(group, facts);
+    if (part.holds && !result.holds) {
+      result = part;
+    } else if (part.holds == result.holds) {
+      result.reasons.add(part.reasons);
+    }
   }
   return result;
 }
 
+// The first group that gave one of these reasons to its side.
+std::string_view Compiled::first_with(Reasons wanted, const Groups& groups, bool held, const Facts& facts) const {
+  for (const Group& group : groups) {
+    const Judged part = judge(group, facts);
+    if (part.holds == held && !part.reasons.common(wanted).empty()) return group.rule;
+  }
+  return {};
+}
+
+// Whoever is nobody may become somebody, which only then can be judged. That a deny rule asks for it on a route that is
+// open otherwise is Pomerium's way, too: it cannot be said that the rule does not hold.
+Decision Compiled::sign_in(const Judged& deny, const Judged& allow, const Facts& facts) const {
+  const bool asked_by_deny = deny.reasons.has(Reason::user_unauthenticated);
+  Decision decision{Verdict::sign_in, deny.holds, asked_by_deny ? deny.reasons : allow.reasons};
+  if (asked_by_deny) {
+    decision.rule = first_with(kNobody, deny_, deny.holds, facts);
+  } else if (allow.holds) {
+    decision.rule = first_with(kNobody, allow_, true, facts);
+  }
+  return decision;
+}
+
 Decision Compiled::decide(const Facts& facts) const {
-  const Side deny = judge(deny_, facts);
-  if (deny.holds) return {Verdict::deny, true, deny.reasons};
-  const Side allow = judge(allow_, facts);
-  return {allow.holds ? Verdict::allow : Verdict::deny, false, allow.reasons};
+  const Judged deny = judge(deny_, facts);
+  if (!deny.reasons.common(kBadCertificate).empty()) {
+    return {Verdict::bad_certificate, deny.holds, deny.reasons, first_with(kBadCertificate, deny_, deny.holds, facts)};
+  }
+  const auto denied = [&] { return Decision{Verdict::deny, true, deny.reasons, deny.first->rule}; };
+  if (deny.holds && facts.identity != nullptr) return denied();
+  const Judged allow = judge(allow_, facts);
+  if (deny.reasons.has(Reason::user_unauthenticated) || allow.reasons.has(Reason::user_unauthenticated)) {
+    return sign_in(deny, allow, facts);
+  }
+  if (deny.holds) return denied();
+  if (allow.holds) return {Verdict::allow, false, allow.reasons, allow.first->rule};
+  return {Verdict::deny, false, allow.reasons, {}};
 }
 
 Decision Compiled::evaluate(const Facts& facts) const {
-  if (facts.host != Facts::Host::unknown) return decide(facts);
-  if (!names_host_) return decide({Facts::Host::no});
+  if (facts.host != Facts::Host::unknown || !names_host()) return decide(facts);
   // There is one unknown, so judging both of its values is exact: `or: [host], not: [host]` needs no answer.
-  const Decision without = decide({Facts::Host::no});
-  const Decision with = decide({Facts::Host::yes});
+  Facts answered = facts;
+  answered.host = Facts::Host::no;
+  const Decision without = decide(answered);
+  answered.host = Facts::Host::yes;
+  const Decision with = decide(answered);
   const Reasons both = without.reasons.common(with.reasons);
-  if (without.verdict != with.verdict) return {Verdict::ask_host, false, both};
-  return {without.verdict, without.denied_by_rule && with.denied_by_rule, both};
+  // The hook may also say who it is.
+  const bool settled = without.verdict == with.verdict && with.verdict != Verdict::sign_in;
+  if (!settled) return {Verdict::ask_host, false, both, {}};
+  return {with.verdict, without.denied_by_rule && with.denied_by_rule, both,
+          without.rule == with.rule ? with.rule : std::string_view()};
+}
+
+int64_t Compiled::next_change_ms(int64_t now_unix_ms) const {
+  int64_t next = kNever;
+  for (uint32_t i : timed_) next = std::min(next, criteria_[i].row->next_change(now_unix_ms, criteria_[i].operand));
+  return next == kNever ? 0 : next;
 }
 
 bool Compiled::operator==(const Policy& other) const {
@@ -153,184 +122,6 @@ bool Compiled::operator==(const Policy& other) const {
   return o != nullptr && criteria_ == o->criteria_ && allow_ == o->allow_ && deny_ == o->deny_ &&
          host_data_ == o->host_data_;
 }
-
-// ---- names that were misspelt ---------------------------------------------------------------------
-
-// Edits (insert, delete, replace) between two short names.
-size_t distance(std::string_view a, std::string_view b) {
-  constexpr size_t kMax = 32;
-  if (a.size() > kMax || b.size() > kMax) return kMax;
-  std::array<size_t, kMax + 1> row;
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-// " (did you mean X?)", or nothing when no name is near.
-template <class Rows, class Name>
-std::string nearest(std::string_view wrong, const Rows& rows, Name name_of) {
-  std::string_view best;
-  size_t best_distance = std::max<size_t>(2, wrong.size() / 3) + 1;
-  for (const auto& row : rows) {
-    const size_t d = distance(wrong, name_of(row));
-    if (d < best_distance) {
-      best_distance = d;
-      best = name_of(row);
-    }
-  }
-  return best.empty() ? std::string() : " (did you mean \"" + std::string(best) + "\"?)";
-}
-
-// What a message quotes of a text that anybody may have written.
-std::string quoted(std::string_view text) {
-  constexpr size_t kMax = 64;
-  std::string result = "\"";
-  for (char c : text.substr(0, kMax)) result += (c >= 0x20 && c != 0x7f) ? c : '?';
-  return result + (text.size() > kMax ? "...\"" : "\"");
-}
-
-// ---- reading --------------------------------------------------------------------------------------
-
-class Reader {
- public:
-  explicit Reader(yaml::Faults& faults) : faults_(faults) {}
-  std::shared_ptr<const Policy> read(const yaml::Node& node, const std::string& key);
-
- private:
-  using Node = yaml::Node;
-  void read_rule(const Node& node, const std::string& key);
-  void read_body(const Node& node, const std::string& key, std::vector<Group>& groups);
-  void read_criteria(const Node& node, const std::string& key, const OperatorRow& op, std::vector<Group>& groups);
-  void read_criterion(const Node& node, const std::string& key);
-  const CriterionRow* find_criterion(const Node& name, const std::string& key);
-  void read_host_data(const Node& name, const Node& value, const std::string& key);
-  void fault(const Node& at, const std::string& key, std::string reason) {
-    failed_ = true;
-    faults_.add(at.mark, key, std::move(reason));
-  }
-
-  yaml::Faults& faults_;
-  std::shared_ptr<Compiled> policy_ = std::make_shared<Compiled>();
-  bool failed_ = false;
-  bool full_ = false;
-};
-
-std::shared_ptr<const Policy> Reader::read(const Node& node, const std::string& key) {
-  if (node.kind == Node::Kind::sequence) {
-    for (size_t i = 0; i < node.items.size() && !full_; ++i) {
-      read_rule(node.items[i], key + "[" + std::to_string(i) + "]");
-    }
-  } else {
-    read_rule(node, key);
-  }
-  if (failed_) return nullptr;
-  return policy_;
-}
-
-void Reader::read_rule(const Node& node, const std::string& key) {
-  if (node.kind != Node::Kind::mapping || node.entries.empty()) {
-    return fault(node, key, "must be an object with \"allow\", \"deny\" or both");
-  }
-  for (const auto& [name, body] : node.entries) {
-    const std::string at = key + "." + name.scalar;
-    if (name.scalar == "allow") {
-      read_body(body, at, policy_->allow_);
-    } else if (name.scalar == "deny") {
-      read_body(body, at, policy_->deny_);
-    } else {
-      constexpr std::string_view kActions[] = {"allow", "deny"};
-      fault(name, key,
-            "unknown action " + quoted(name.scalar) +
-                nearest(name.scalar, kActions, [](std::string_view action) { return action; }));
-    }
-  }
-}
-
-void Reader::read_body(const Node& node, const std::string& key, std::vector<Group>& groups) {
-  if (node.kind != Node::Kind::mapping || node.entries.empty()) {
-    return fault(node, key, "must be an object with \"and\", \"or\", \"not\" or \"nor\"");
-  }
-  for (const auto& [name, list] : node.entries) {
-    const auto* op = std::find_if(std::begin(kOperators), std::end(kOperators),
-                                  [&word = name.scalar](const OperatorRow& row) { return row.name == word; });
-    if (op == std::end(kOperators)) {
-      fault(name, key,
-            "unknown operator " + quoted(name.scalar) +
-                nearest(name.scalar, kOperators, [](const OperatorRow& row) { return row.name; }));
-    } else {
-      read_criteria(list, key + "." + name.scalar, *op, groups);
-    }
-  }
-}
-
-void Reader::read_criteria(const Node& node, const std::string& key, const OperatorRow& op,
-                           std::vector<Group>& groups) {
-  // An empty `and` or `not` would hold for everybody; nobody means that.
-  if (node.kind != Node::Kind::sequence || node.items.empty()) {
-    return fault(node, key, "must be a list of at least one criterion");
-  }
-  const auto first = uint32_t(policy_->criteria_.size());
-  for (size_t i = 0; i < node.items.size() && !full_; ++i) {
-    read_criterion(node.items[i], key + "[" + std::to_string(i) + "]");
-  }
-  groups.push_back({&op, first, uint32_t(policy_->criteria_.size()) - first});
-}
-
-void Reader::read_criterion(const Node& node, const std::string& key) {
-  if (node.kind != Node::Kind::mapping || node.entries.size() != 1) {
-    return fault(node, key, "a criterion is an object with exactly one key, as in {accept: true}");
-  }
-  const auto& [name, value] = node.entries[0];
-  const CriterionRow* row = find_criterion(name, key);
-  if (row == nullptr) return;
-  if (policy_->criteria_.size() == kMaxCriteria) {
-    full_ = true;
-    return fault(node, key, "a policy has at most " + std::to_string(kMaxCriteria) + " criteria");
-  }
-  policy_->criteria_.push_back(row);
-  if (row->asks_host) read_host_data(name, value, key);
-}
-
-const CriterionRow* Reader::find_criterion(const Node& name, const std::string& key) {
-  const std::string_view whole = name.scalar;
-  const size_t slash = whole.find('/');
-  const std::string_view word = whole.substr(0, slash);
-  for (const CriterionRow& row : kCriteria) {
-    if (row.name != word) continue;
-    if (row.holds == nullptr) {
-      fault(name, key, "not supported yet: " + std::string(row.name));
-    } else if (slash != std::string_view::npos && row.name != kPathCriterion) {
-      fault(name, key, "criterion " + quoted(word) + " takes no path");
-    } else {
-      return &row;
-    }
-    return nullptr;
-  }
-  fault(name, key, "unknown criterion " + quoted(whole) + nearest(word, kCriteria, [](const CriterionRow& row) {
-                     return row.name;
-                   }));
-  return nullptr;
-}
-
-void Reader::read_host_data(const Node& name, const Node& value, const std::string& key) {
-  std::string text = yaml::to_json(value);
-  // The hook is asked once for an exchange, so there is one answer.
-  if (policy_->names_host_ && text != policy_->host_data_) {
-    return fault(name, key, "every \"host\" criterion of a policy must have the same data");
-  }
-  policy_->names_host_ = true;
-  policy_->host_data_ = std::move(text);
-}
-
-}  // namespace
 
 const char* reason_text(Reason reason) {
   static constexpr const char* kTexts[] = {
@@ -341,15 +132,9 @@ const char* reason_text(Reason reason) {
   return reason < Reason::count_ ? kTexts[size_t(reason)] : "";
 }
 
-std::shared_ptr<const Policy> Policy::parse(const yaml::Node& node, const std::string& key, yaml::Faults& faults) {
-  return Reader(faults).read(node, key);
-}
-
 std::shared_ptr<const Policy> Policy::open() {
-  static_assert(kCriteria[0].name == "accept" && kOperators[1].name == "or");
   auto policy = std::make_shared<Compiled>();
-  policy->criteria_.push_back(&kCriteria[0]);
-  policy->allow_.push_back({&kOperators[1], 0, 1});
+  add_shorthand({.allow_public_unauthenticated_access = true}, *policy);
   return policy;
 }
 

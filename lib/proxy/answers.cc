@@ -1,5 +1,6 @@
 // Answers that Cardea gives itself, and the fields that it adds to every answer. Stages: exchange.cc.
 #include "proxy/exchange.h"
+#include "proxy/refusal.h"
 
 namespace cardea::proxy {
 
@@ -19,6 +20,12 @@ const char* phrase(EndCause cause) {
       return "no route matches this host and path";
     case EndCause::denied:
       return "access is denied";
+    case EndCause::revoked:
+      return "access was revoked";
+    case EndCause::unauthenticated:
+      return "you have to sign in";
+    case EndCause::client_certificate:
+      return "a valid client certificate is required";
     case EndCause::authorize_timeout:
       return "the decision about access took too long";
     case EndCause::no_upstream:
@@ -52,10 +59,6 @@ const char* phrase(EndCause cause) {
   }
 }
 
-bool is_grpc(const http::RequestHead& head) {
-  return head.fields.value(FieldId::content_type).starts_with("application/grpc");
-}
-
 Bytes decimal(Arena& arena, uint64_t n) {
   char digits[20];
   size_t i = sizeof digits;
@@ -65,6 +68,10 @@ Bytes decimal(Arena& arena, uint64_t n) {
 }
 
 }  // namespace
+
+bool Exchange::is_grpc() const {
+  return head_->fields.value(FieldId::content_type).starts_with("application/grpc");
+}
 
 void Exchange::reply(const End& end, Bytes body) {
   if (finished_) return;
@@ -80,26 +87,47 @@ void Exchange::reply(const End& end, Bytes body) {
   // What such a client sends next cannot be trusted to be a request, or to come.
   head->close =
       end.cause == EndCause::bad_request || end.cause == EndCause::client_timeout || end.cause == EndCause::overload;
-  if (is_grpc(*head_)) {  // trailers-only: the status is in the head, gRPC over HTTP/2 "Responses"
+  if (is_grpc()) {  // trailers-only: the status is in the head, gRPC over HTTP/2 "Responses"
     head->status = 200;
     head->fields.add(FieldId::content_type, "application/grpc");
     head->fields.add(FieldId::grpc_status, decimal(head->arena, http::row(end.cause).grpc_status));
     head->fields.add("grpc-message", phrase(end.cause));
     return send_answer(end, std::move(head), {});
   }
-  head->fields.add(FieldId::content_type, "text/plain; charset=utf-8");
   if (end.cause == EndCause::overload || end.cause == EndCause::draining) head->fields.add(FieldId::retry_after, "1");
   if (status == 405) head->fields.add("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+  if (end.cause == EndCause::unauthenticated) head->fields.add(FieldId::www_authenticate, challenge());
+  const bool explains = route_ && route_->show_error_details && end.cause == EndCause::denied;
+  const Form form = preferred_form(*head_);
+  head->fields.add(FieldId::content_type, content_type(form));
+  send_answer(end, std::move(head),
+              refusal_body(form,
+                           {status, phrase(end.cause), route_ ? Bytes(route_->name) : Bytes(), id_,
+                            explains ? &decision_.reasons : nullptr},
+                           head_->arena));
+}
+
+// RFC 6750 3: what kind of credential is missing, and what is wrong with the one that came.
+Bytes Exchange::challenge() {
   Arena& arena = head_->arena;
-  Bytes text = concat(arena, {decimal(arena, status), " ", phrase(end.cause)});
-  if (route_) text = concat(arena, {text, " (route ", route_->name, ")"});
-  send_answer(end, std::move(head), concat(arena, {text, "\nrequest id ", id_, "\n"}));
+  const Bytes realm = concat(arena, {"Bearer realm=\"", host_.host, "\""});
+  if (token_fault_ == token::Fault::none) return realm;
+  return concat(arena,
+                {realm, ", error=\"invalid_token\", error_description=\"", token::fault_text(token_fault_), "\""});
+}
+
+void Exchange::reply_json(Bytes body) {
+  http::ResponsePtr head = http::make_response();
+  head->status = 200;
+  head->fields.add(FieldId::content_type, "application/json");
+  send_answer({EndCause::direct_response}, std::move(head), body);
 }
 
 void Exchange::redirect_to(const End& end, Bytes location) {
   http::ResponsePtr head = http::make_response();
   head->status = end.http_status();
   head->fields.add(FieldId::location, location);
+  if (end.cause == EndCause::unauthenticated) head->fields.add(FieldId::cache_control, "no-store");
   send_answer(end, std::move(head), {});
 }
 

@@ -24,6 +24,10 @@ namespace cardea::proxy {
   X(responses_5xx_total, "counter", "final answers with this class of status")                                        \
   X(responses_truncated_total, "counter", "answers cut after their head was sent")                                    \
   X(requests_denied_total, "counter", "exchanges that no policy allowed")                                             \
+  X(permissions_withdrawn_total, "counter", "live exchanges that were ended because they may go on no more")          \
+  X(judgements_total, "counter", "live exchanges judged again")                                                       \
+  X(key_fetches_total, "counter", "key sets asked for")                                                               \
+  X(key_fetch_failures_total, "counter", "key sets that could not be had")                                            \
   X(requests_without_route_total, "counter", "exchanges that no route matched")                                       \
   X(upstream_retries_total, "counter", "requests sent again because nothing of them had been served")                 \
   X(upstream_timeouts_total, "counter", "exchanges ended by a clock of the upstream side")                            \

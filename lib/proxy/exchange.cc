@@ -1,14 +1,21 @@
-// The life of one request, from top to bottom: head -> match -> authorize -> pick -> send -> relay -> finish.
-// Each function below is one step and ends by calling the next one or by answering (reply) or ending (finish).
+// The life of one request, from top to bottom: head -> match -> authorize (authorization.cc) -> pick -> send -> relay
+// -> finish. Each function below is one step and ends by calling the next one or by answering (reply) or ending
+// (finish).
 #include "proxy/exchange.h"
 
+#include "proxy/identity_headers.h"
 #include "proxy/record.h"
+#include "proxy/tunnel.h"
 
 namespace cardea::proxy {
 
 using http::End;
 using http::EndCause;
 using http::FieldId;
+
+namespace {
+constexpr Millis kTunnelAnswer = 30'000;  // for the answer to an upgrade on a route without timeout
+}
 
 // ---- 1. A request has arrived ---------------------------------------------------------------------
 
@@ -35,7 +42,7 @@ void Exchange::on_head() {
   id_ = worker_.new_request_id(head_->arena);
   original_target_ = head_->target;
   original_authority_ = head_->authority;
-  client_ip_ = session_.peer_ip();
+  client_ip_ = route::client_address(*head_, s.forwarding, session_.peer_ip());
   request_complete_ = !head_->has_body;
   if (!request_complete_ && s.timeout_read) read_by_ = started_at_ + s.timeout_read;
   if (s.timeout_write) write_by_ = started_at_ + s.timeout_write;
@@ -45,7 +52,7 @@ void Exchange::on_head() {
   } else {
     return reply({EndCause::bad_request, "authority"});
   }
-  if (head_->method == http::Method::connect) return reply({EndCause::denied, "connect", 405});
+  if (head_->method == http::Method::connect && head_->upgrade.empty()) return match_connect();
   if (head_->target == "*") return reply({EndCause::direct_response, "options", 204});
   auto path = http::normalize_path(head_->target, s.path, head_->arena);
   if (!path) return reply({EndCause::bad_request, http::path_rule(path.error())});
@@ -61,66 +68,58 @@ void Exchange::match() {
     return redirect_to({EndCause::redirect, "https", 301},
                        concat(head_->arena, {"https://", host_.host, path_.path, path_.query}));
   }
-  int index = s.table->match(host_.host, host_.has_port ? host_.port : 0, path_.path);
+  const int index = s.table->match(host_.host, host_.has_port ? host_.port : 0, path_.path);
   if (index < 0) return reply({EndCause::no_route});
-  route_ = &s.routes[size_t(index)];
+  route_ = &s.routes[s.table_routes[size_t(index)]];
+  if (s.signer && path_.path == kKeySetPath && head_->method == http::Method::get) {
+    return reply_json(s.signer->public_key_set());  // what services verify assertions with
+  }
   if (path_.redirect) {
     return redirect_to({EndCause::redirect, "normalized_path", 307}, concat(head_->arena, {path_.path, path_.query}));
   }
+  cors_preflight_ = head_->method == http::Method::options && head_->fields.find(FieldId::origin) &&
+                    head_->fields.find(FieldId::access_control_request_method);
+  start_clocks();
+  authorize();
+}
+
+// CONNECT names a host and a port and nothing else (RFC 9110 9.3.6); routes from tcp+https:// take it.
+void Exchange::match_connect() {
+  const config::Snapshot& s = snapshot();
+  if (!s.connect_table || session_.redirects_to_https()) return reply({EndCause::denied, "connect", 405});
+  path_.path = "/";
+  const int index = s.connect_table->match(host_.host, host_.has_port ? host_.port : 0, path_.path);
+  if (index < 0) return reply({EndCause::no_route});
+  route_ = &s.routes[s.connect_routes[size_t(index)]];
+  start_clocks();
+  authorize();
+}
+
+void Exchange::start_clocks() {
   idle_timeout_ = route_->idle_timeout;
   down_.set_buffer_limit(route_->buffer_limit);
   if (route_->max_stream_duration) stop_at_ = started_at_ + route_->max_stream_duration;
   if (request_complete_ && route_->timeout) respond_by_ = started_at_ + route_->timeout;
   touch();
   arm();
-  authorize();
 }
 
-// ---- 3. May it pass -------------------------------------------------------------------------------
-
-void Exchange::authorize() {
-  Hooks& hooks = worker_.proxy().hooks();
-  policy::Facts facts;
-  if (!hooks.authorizes()) facts.host = policy::Facts::Host::no;
-  decision_ = route_->policy->evaluate(facts);
-  if (decision_.verdict == policy::Verdict::ask_host) {
-    token_ = worker_.tokens().open(*this);
-    Hooks::Answer answer = token_ ? hooks.on_authorize(*this, token_) : Hooks::Answer::deny;
-    if (finished_) return;
-    if (answer == Hooks::Answer::pending) {
-      hold_request();
-      if (snapshot().authorize_timeout) authorize_by_ = loop().now() + snapshot().authorize_timeout;
-      return arm();
-    }
-    if (!token_) return reply({EndCause::overload, "pending_authorizations"});
-    worker_.tokens().close(token_);
-    return on_authorized(answer == Hooks::Answer::allow, identity_);
-  }
-  decided();
-}
-
-void Exchange::on_authorized(bool allow, Bytes identity) {
-  token_ = 0;
-  authorize_by_ = 0;
-  if (identity.data() != identity_.data()) identity_ = head_->arena.copy(identity);
-  policy::Facts facts;
-  facts.host = allow ? policy::Facts::Host::yes : policy::Facts::Host::no;
-  decision_ = route_->policy->evaluate(facts);
-  decided();
-}
+// ---- 3. May it pass: authorization.cc, which goes on here -----------------------------------------
 
 void Exchange::decided() {
-  if (decision_.verdict != policy::Verdict::allow) {
-    return reply({EndCause::denied, decision_.denied_by_rule ? "by_rule" : "by_default"});
-  }
-  outcome_.allowed = true;
   if (route_->redirect) {
     return redirect_to({EndCause::redirect, "", route_->redirect->status},
                        route::redirect_location(*route_->redirect, route_->match, session_.is_tls() ? "https" : "http",
                                                 original_authority_, path_.path, path_.query, head_->arena));
   }
   if (route_->response) return reply({EndCause::direct_response, "", route_->response->status}, route_->response->body);
-  if (!head_->upgrade.empty()) return reply({EndCause::upgrade_refused});
+  if (!head_->upgrade.empty() || route_->tcp) {
+    tunnel_ = Tunnel::make(*head_, *route_);
+    if (!tunnel_) return reply({EndCause::upgrade_refused});
+    read_by_ = 0;  // the client has said all that it may say before the answer
+    respond_by_ = loop().now() + (route_->timeout ? route_->timeout : kTunnelAnswer);
+    arm();
+  }
   if (!prepare_request()) return reply({EndCause::internal, "rewrite"});
   pick();
 }
@@ -141,10 +140,20 @@ bool Exchange::prepare_request() {
   client_ip_ = route::apply_forwarding(h, snapshot().forwarding, facts);
   h.target = route::rewrite_path(route_->rewrite, route_->match, path_.path, path_.query, h.arena);
   if (h.target.empty()) return false;
+  IdentityHeaders identity{snapshot(),
+                           *route_,
+                           host_.host,
+                           identity_,
+                           credential_.token,
+                           session_.shown_certificate(),
+                           worker_.assertions(),
+                           loop().unix_ms() / 1000,
+                           h.arena};
+  strip_credential(h, credential_);
+  identity.replace(h.fields);
   for (const std::string& name : route_->remove_request_headers) h.fields.remove(name);
   for (const route::HeaderValue& v : route_->set_request_headers) {
-    h.fields.set(v.name, v.value.expand(
-                             h.arena, [](void*, Bytes) { return Bytes(); }, nullptr));
+    h.fields.set(v.name, v.value.expand(h.arena, IdentityHeaders::token_value, &identity));
   }
   return true;
 }
@@ -202,8 +211,17 @@ void Exchange::hold_request() {
 }
 
 void Exchange::FromDownstream::on_body(Bytes bytes) {
+  if (x.ending_) {
+    const Bytes last = x.last_piece(x.tunnel_->to_service, bytes);
+    if (!last.empty() && x.ready_ && !x.tunnel_->service_closed) {
+      x.outcome_.bytes_in += last.size();
+      x.attempt_.sender()->send_body(last);
+    }
+    return x.tell_tunnel_service();
+  }
   x.outcome_.bytes_in += bytes.size();
   x.touch();
+  if (x.tunnel_) x.tunnel_->to_service.advance(bytes);
   if (x.ready_) {
     x.request_forwarded_ = true;
     x.attempt_.sender()->send_body(bytes);
@@ -227,10 +245,18 @@ void Exchange::FromDownstream::on_end() {
 }
 
 void Exchange::request_ended() {
+  if (ending_) {
+    request_complete_ = true;
+    return check_farewell();
+  }
   if (ready_ && !request_complete_) attempt_.sender()->send_end(nullptr);
   request_complete_ = true;
   read_by_ = 0;
   touch();
+  if (tunnel_) {
+    if (response_complete_) return finish({});
+    return bound_half_closed();
+  }
   if (route_ && route_->timeout && !response_complete_) {
     respond_by_ = loop().now() + route_->timeout;
     arm();
@@ -253,6 +279,16 @@ void Exchange::FromUpstream::on_head(http::ResponsePtr head) {
 void Exchange::forward_response_head(http::ResponsePtr head) {
   touch();
   outcome_.first_byte = loop().now() - started_at_;
+  if (tunnel_) {
+    const Tunnel::Answer answer = tunnel_->answer(*head);
+    if (answer == Tunnel::Answer::broken) return upstream_failed({EndCause::upstream_protocol, "websocket"});
+    if (answer == Tunnel::Answer::opened) {
+      open_tunnel();
+    } else {
+      tunnel_.reset();  // an ordinary answer, which may take its time
+      if (!route_->timeout) respond_by_ = 0;
+    }
+  }
   add_response_fields(*head);
   response_begun_ = true;
   read_by_ = 0;  // a service that answers already has what it needs: both directions may stream on
@@ -261,8 +297,18 @@ void Exchange::forward_response_head(http::ResponsePtr head) {
 }
 
 void Exchange::FromUpstream::on_body(Bytes bytes) {
+  if (x.ending_) {
+    const Bytes last = x.last_piece(x.tunnel_->to_client, bytes);
+    if (!last.empty() && !x.tunnel_->client_closed) {
+      x.outcome_.bytes_out += last.size();
+      x.down_.send_body(last);
+    }
+    x.tell_tunnel_client();
+    return x.check_farewell();
+  }
   x.outcome_.bytes_out += bytes.size();
   x.touch();
+  if (x.tunnel_) x.tunnel_->to_client.advance(bytes);
   x.down_.send_body(bytes);
 }
 
@@ -276,8 +322,15 @@ void Exchange::FromUpstream::on_end() {
 }
 
 void Exchange::response_ended() {
+  if (ending_) {
+    service_done_ = true;
+    return check_farewell();
+  }
   if (!response_complete_) down_.send_end(nullptr);
   response_complete_ = true;
+  // The other half of a raw tunnel may go on; frames without an answer make no sense.
+  if (tunnel_ && tunnel_->kind() == Tunnel::Kind::tcp && !request_complete_) return bound_half_closed();
+  if (tunnel_ && ready_ && !request_complete_) attempt_.sender()->send_end(nullptr);  // an end in order, not a reset
   finish({});
 }
 
@@ -300,13 +353,18 @@ void Exchange::FromUpstream::on_unblocked() {
 // ---- 7. What can go wrong -------------------------------------------------------------------------
 
 void Exchange::FromDownstream::on_reset(const End& end) {
-  x.finish(end);
+  x.finish(x.ending_ ? x.farewell_end_ : end);
 }
 void Exchange::FromUpstream::on_reset(const End& end) {
   x.upstream_failed(end);
 }
 
 void Exchange::upstream_failed(const End& end) {
+  if (ending_) {
+    ready_ = false;
+    service_done_ = true;
+    return check_farewell();
+  }
   if (!response_begun_ && may_try_again(end)) {
     add(worker_.counters().upstream_retries_total);
     ready_ = false;
@@ -341,8 +399,15 @@ bool Exchange::may_try_again(const End& end) {
 void Exchange::end(const End& why) {
   if (finished_) return;
   if (!response_begun_) return reply(why);
+  cut(why);
+}
+
+// The answer has begun and will not be complete: the client must be able to tell.
+void Exchange::cut(const End& why, bool promised_first) {
+  if (ending_) return;
   outcome_.truncated = true;
-  down_.reset(why.cause);
+  if (tunnel_ && tunnel_->is_open()) return end_tunnel(why);
+  promised_first ? down_.finish_then_reset(why.cause) : down_.reset(why.cause);
   finish(why);
 }
 
@@ -350,9 +415,9 @@ void Exchange::end(const End& why) {
 
 void Exchange::arm() {
   Millis next = 0;
-  for (Millis at : {read_by_, write_by_, respond_by_, authorize_by_, stop_at_, idle_at_}) {
-    if (at && (!next || at < next)) next = at;
-  }
+  each_clock([&next](const char*, Millis at) {
+    if (!next || at < next) next = at;
+  });
   if (next) timer_.start_at(next);
 }
 
@@ -360,7 +425,11 @@ void Exchange::on_clock() {
   const Millis now = loop().now();
   auto due = [now](Millis at) { return at && at <= now; };
   const bool waits_for_client = !request_complete_;
-  if (due(authorize_by_)) return end({EndCause::authorize_timeout});
+  if (due(end_by_)) {
+    down_.reset(farewell_end_.cause);
+    return finish(farewell_end_);
+  }
+  if (due(authorize_by_)) return authorization_failed("");
   if (due(read_by_)) return end({EndCause::client_timeout, "body"});
   if (due(respond_by_)) return end({EndCause::upstream_timeout, "response"});
   if (due(write_by_)) {
@@ -383,6 +452,8 @@ void Exchange::finish(const End& end) {
   outcome_.end = end;
   outcome_.duration = loop().now() - started_at_;
   if (token_) worker_.tokens().close(token_);
+  static_cast<LeasePlace&>(*this).unlink();
+  static_cast<KeysPlace&>(*this).unlink();
   timer_.stop();
   attempt_.cancel();
   down_.release();
@@ -397,40 +468,24 @@ net::Loop& Exchange::loop() const {
   return worker_.loop();
 }
 
+Millis Exchange::now() const {
+  return loop().now();
+}
+
+const char* Exchange::state() const {
+  if (ending_) return "ending";
+  if (!outcome_.allowed) return "pending";
+  if (!ready_) return "connecting";
+  return response_begun_ ? "streaming" : "waiting";
+}
+
+const char* Exchange::kind() const {
+  if (tunnel_) return tunnel_->kind() == Tunnel::Kind::tcp ? "tcp" : "websocket";
+  return is_grpc() ? "grpc" : "http";
+}
+
 int64_t Exchange::began_unix_ms() const {
   return loop().unix_ms() - int64_t(loop().now() - started_at_);
-}
-
-namespace {
-// Freed exchanges of this thread, ready to be used again; bounded.
-struct FreeExchanges {
-  void* head = nullptr;
-  size_t count = 0;
-  ~FreeExchanges() {
-    while (void* p = head) {
-      head = *static_cast<void**>(p);
-      ::operator delete(p);
-    }
-  }
-};
-thread_local FreeExchanges free_exchanges;
-constexpr size_t kKeptExchanges = 1024;
-}  // namespace
-
-void* Exchange::operator new(size_t size) {
-  if (void* p = free_exchanges.head) {
-    free_exchanges.head = *static_cast<void**>(p);
-    --free_exchanges.count;
-    return p;
-  }
-  return ::operator new(size);
-}
-
-void Exchange::operator delete(void* p) {
-  if (free_exchanges.count >= kKeptExchanges) return ::operator delete(p);
-  *static_cast<void**>(p) = free_exchanges.head;
-  free_exchanges.head = p;
-  ++free_exchanges.count;
 }
 
 }  // namespace cardea::proxy

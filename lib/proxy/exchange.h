@@ -6,21 +6,55 @@
 
 #include "base/list.h"
 #include "cluster/cluster.h"
+#include "http/websocket.h"
+#include "proxy/identifier.h"
+#include "proxy/leases.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
 #include "proxy/worker.h"
 
 namespace cardea::proxy {
 
+class Tunnel;
+
 // Begins with a request head and ends exactly once in finish(): released by both codecs, reported to the host,
 // deleted at the end of the turn. Nothing else holds it but the worker's list and a pending authorization.
-class Exchange final : public net::Deferred, public Link, private cluster::AttemptEvents {
+class Exchange final : public net::Deferred,
+                       public LivePlace,
+                       public LeasePlace,
+                       public KeysPlace,
+                       private cluster::AttemptEvents {
  public:
   // The receiver is valid until `sender.release()`; the exchange may be over when this returns.
   static http::RequestReceiver* begin(Session& session, http::RequestPtr head, http::ResponseSender& sender);
 
   // A decision that came late (from Worker's tokens).
   void on_authorized(bool allow, Bytes identity);
+  // The keys that it waits for have come, or will not.
+  void on_keys();
+  // Judges it by the worker's newest configuration; ends it when that does not let it pass. Nothing before it has
+  // passed once.
+  void judge_again(Again why);
+  // Access ends, whoever says so: as end(), but in the way that its protocol has for that.
+  void withdraw(const http::End& why, std::string by);
+  // What `generation` would say now, with the hook's last answer. Changes nothing: for dry runs.
+  struct Judgement {
+    const config::Route* route = nullptr;  // null: no route takes it
+    identity::IdentityPtr identity;
+    ProviderPtr provider;
+    token::KeySetPtr keys;
+    policy::Decision decision;
+  };
+  Judgement would(const GenerationPtr& generation) { return judge_by(generation, host_answer_); }
+  void begin_lease();  // it has lived for a while: from now on it is judged again when its time comes
+  // Whether it has passed and can be judged again.
+  bool holds_lease() const { return outcome_.allowed && !finished_ && !ending_; }
+  uint64_t judged_in() const { return judged_in_; }  // the worker's round of judging that it was last part of
+  void set_judged_in(uint64_t round) { judged_in_ = round; }
+  Millis started_at() const { return started_at_; }
+  Millis lease_until() const {
+    return lease_until_;
+  }  // when it is judged again at the latest, in Loop::now() time; 0: never by itself
   // Ends it now: answers when nothing was sent yet, else cuts so that the client can tell.
   void end(const http::End& why);
 
@@ -36,7 +70,10 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   Bytes path() const { return path_.path; }  // normalised: what was matched and judged
   Bytes query() const { return path_.query; }
   Bytes client_ip() const { return client_ip_; }
-  Bytes identity() const { return identity_; }
+  const identity::Identity* identity() const { return identity_.get(); }  // null: nobody
+  const identity::Certificate* certificate() const;                       // the leaf that the client showed; null: none
+  bool reauthorizes() const { return outcome_.allowed; }  // in on_authorize: it has passed before and is asked again
+  uint64_t policy_generation() const { return (judged_by_ ? *judged_by_ : *generation_).snapshot->generation; }
   const cluster::Endpoint* endpoint() const { return attempt_.endpoint().get(); }
   // How it ended and what it took; meaningful in on_request_end.
   struct Outcome {
@@ -48,9 +85,27 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
     uint64_t bytes_in = 0, bytes_out = 0;
     Millis duration = 0, connect = 0, first_byte = 0;
     http::Protocol upstream_protocol = http::Protocol::http11;
+    std::string ended_by;  // who withdrew access
   };
   const Outcome& outcome() const { return outcome_; }
   const policy::Decision& decision() const { return decision_; }
+  Millis now() const;         // its loop's
+  const char* state() const;  // "pending", "connecting", "waiting", "streaming", "ending"
+  const char* kind() const;   // "http", "grpc", "websocket", "tcp"
+  // Calls fn(name of the setting, moment in Loop::now() time) for each clock that runs.
+  template <class Fn>
+  void each_clock(Fn fn) const {
+    const std::pair<const char*, Millis> all[] = {{"timeout_read", read_by_},
+                                                  {"timeout_write", write_by_},
+                                                  {"timeout", respond_by_},
+                                                  {"authorize_timeout", authorize_by_},
+                                                  {"max_stream_duration", stop_at_},
+                                                  {"idle_timeout", idle_at_},
+                                                  {"farewell", end_by_}};
+    for (const auto& [name, at] : all) {
+      if (at) fn(name, at);
+    }
+  }
   void* host_pointer() const { return host_pointer_; }
   void set_host_pointer(void* p) { host_pointer_ = p; }
 
@@ -65,7 +120,15 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   // The stages, in the order in which they run.
   void on_head();
   void match();
-  void authorize();
+  void match_connect();
+  void start_clocks();
+  void authorize();  // from here to decided(): authorization.cc
+  bool identify();
+  void judge();
+  void ask_host();
+  void authorization_failed(const char* what);
+  void refuse();
+  void sign_in();
   void decided();
   bool prepare_request();
   void pick();
@@ -100,6 +163,23 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
     Exchange& x;
   };
 
+  // What a judgement looks at.
+  policy::Facts facts(const Generation& generation, const config::Route& route, const identity::Identity* who);
+  const config::Route* route_in(const Generation& generation) const;
+  bool revoked(http::End& end);
+  Judgement judge_by(const GenerationPtr& generation, policy::Facts::Host answer);
+  void renew_lease(const config::Route& route, const Generation& generation);
+  void cut(const http::End& why, bool promised_first = false);
+
+  // Tunnels: tunnel.cc.
+  void open_tunnel();
+  void end_tunnel(const http::End& why);
+  Bytes last_piece(http::websocket::FrameTracker& frames, Bytes bytes);
+  void tell_tunnel_client();
+  void tell_tunnel_service();
+  void check_farewell();
+  void bound_half_closed();
+
   void request_ended();
   void response_ended();
   void upstream_failed(const http::End& end);
@@ -107,6 +187,9 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   void hold_request();
   // Answers of our own, and what is added to every answer: answers.cc.
   void reply(const http::End& end, Bytes body = {});
+  void reply_json(Bytes body);
+  Bytes challenge();
+  bool is_grpc() const;
   void redirect_to(const http::End& end, Bytes location);
   void send_answer(const http::End& end, http::ResponsePtr head, Bytes body);
   void add_response_fields(http::ResponseHead& head);
@@ -128,9 +211,22 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   const config::Route* route_ = nullptr;
   http::NormalPath path_;
   http::HostPort host_;
-  Bytes original_target_, original_authority_, id_, client_ip_, identity_;
+  Bytes original_target_, original_authority_, id_, client_ip_;
   policy::Decision decision_;
   Outcome outcome_;
+
+  // Who asks, and what the present permission rests on.
+  identity::IdentityPtr identity_;
+  Credential credential_;
+  ProviderPtr provider_;   // vouched for identity_
+  token::KeySetPtr keys_;  // with these
+  token::Fault token_fault_ = token::Fault::none;
+  policy::Facts::Host host_answer_ = policy::Facts::Host::unknown;
+  bool cors_preflight_ = false;
+  GenerationPtr judged_by_;                      // null: generation_
+  const config::Route* judged_route_ = nullptr;  // in judged_by_; null: route_
+  uint64_t judged_in_ = 0;
+  Millis lease_until_ = 0;
   void* host_pointer_ = nullptr;
 
   // Body and trailers that came before there was an upstream to take them. Bounded: downstream is paused.
@@ -140,7 +236,7 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   // Clocks: points in time of Loop::now(), 0 = off. One timer serves the earliest; idle_at_ is only written on
   // progress.
   Millis started_at_, idle_timeout_ = 0;
-  Millis read_by_ = 0, write_by_ = 0, respond_by_ = 0, authorize_by_ = 0, stop_at_ = 0, idle_at_ = 0;
+  Millis read_by_ = 0, write_by_ = 0, respond_by_ = 0, authorize_by_ = 0, stop_at_ = 0, idle_at_ = 0, end_by_ = 0;
   net::Timer timer_;
 
   uint64_t token_ = 0;
@@ -151,7 +247,13 @@ class Exchange final : public net::Deferred, public Link, private cluster::Attem
   bool continue_sent_ = false;
   bool response_begun_ = false;  // a final head went downstream
   bool response_complete_ = false;
+  bool waited_for_keys_ = false;
+  bool token_in_header_ = false;
+  bool ending_ = false;        // an open tunnel has been told that it is over
+  bool service_done_ = false;  // ... and the service has closed its half
   bool finished_ = false;
+  std::unique_ptr<Tunnel> tunnel_;  // a protocol other than HTTP follows the heads
+  http::End farewell_end_;          // why it is ending
 };
 
 }  // namespace cardea::proxy

@@ -86,6 +86,12 @@ void Proxy::remember_bound(const config::Listener& listener, const net::Listener
   bound_.push_back({listener.name, socket.address(), socket.unix_socket()});
 }
 
+bool Proxy::claim_admin(const Worker& worker) {
+  std::lock_guard lock(mutex_);
+  if (!admin_worker_) admin_worker_ = &worker;
+  return admin_worker_ == &worker;
+}
+
 bool Proxy::has_workers() const {
   std::lock_guard lock(mutex_);
   return !workers_.empty();
@@ -99,6 +105,7 @@ void Proxy::add_worker(Worker& worker) {
 void Proxy::remove_worker(Worker& worker) {
   std::lock_guard lock(mutex_);
   std::erase(workers_, &worker);
+  if (admin_worker_ == &worker) admin_worker_ = nullptr;
 }
 
 void Proxy::fold(const Counters& gone) {
@@ -113,6 +120,34 @@ uint64_t Proxy::total(std::atomic<uint64_t> Counters::*counter) const {
   uint64_t sum = past_.*counter;
   for (const Worker* w : workers_) sum += w->counters().*counter;
   return sum;
+}
+
+// ---- permissions ----------------------------------------------------------------------------------
+
+bool Proxy::revoke(const Revocation& revocation, int64_t now_unix_ms) {
+  if (!revocations_.add(revocation, now_unix_ms)) return false;
+  Selector which;
+  which.user = revocation.user;
+  which.certificate_fingerprint = revocation.certificate_fingerprint;
+  each_worker([&](Worker& w) { w.post_judge(which, Again::change); });
+  return true;
+}
+
+void Proxy::reauthorize(const Selector& which) {
+  each_worker([&](Worker& w) { w.post_judge(which, Again::host); });
+}
+
+RemoteKeySetPtr Proxy::remote_keys(const config::RemoteKeys& from) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(key_sets_, [](const auto& entry) { return entry.second.expired(); });
+  auto& known = key_sets_[{from.url, from.cache_duration}];
+  RemoteKeySetPtr set = known.lock();
+  if (!set) known = set = std::make_shared<RemoteKeySet>(from.cache_duration);
+  return set;
+}
+
+void Proxy::keys_settled() {
+  each_worker([](Worker& w) { w.post_keys_settled(); });
 }
 
 }  // namespace cardea::proxy

@@ -3,12 +3,15 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "config/config.h"
 #include "proxy/counters.h"
+#include "proxy/key_sets.h"
+#include "proxy/revocations.h"
 
 namespace cardea::proxy {
 
@@ -48,6 +51,15 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   void drain(Millis deadline, std::function<void()> done);
   bool draining() const { return draining_; }
 
+  // Who may pass no more; live exchanges of theirs end within a turn of their workers. False: there is no room.
+  bool revoke(const Revocation& revocation, int64_t now_unix_ms);
+  const Revocations& revocations() const { return revocations_; }
+  // Live exchanges that fit are judged again, each hook is asked again.
+  void reauthorize(const Selector& which);
+  // Keys that are fetched, shared by workers and generations while one of them uses them.
+  RemoteKeySetPtr remote_keys(const config::RemoteKeys& from);
+  void keys_settled();  // a fetch is over, well or not
+
   // max_connections over all workers.
   bool admit_connection();
   void release_connection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
@@ -60,7 +72,14 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   // Held from bound_address() to remember_bound(): workers that take over a new listener at the same time agree on it.
   std::mutex& binding() { return binding_; }
 
+  // True for the first worker that asks, until it is removed.
+  bool claim_admin(const Worker& worker);
   bool has_workers() const;
+  template <class Fn>
+  void each_worker(Fn fn) {  // under the lock: fn posts, no more
+    std::lock_guard lock(mutex_);
+    for (Worker* w : workers_) fn(*w);
+  }
   void add_worker(Worker& worker);
   void remove_worker(Worker& worker);
   // Sum over all workers, past ones included.
@@ -75,6 +94,9 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   config::SnapshotPtr snapshot_;
   std::unique_ptr<Hooks> hooks_;
   std::vector<Worker*> workers_;
+  const Worker* admin_worker_ = nullptr;
+  Revocations revocations_;
+  std::map<std::pair<std::string, Millis>, std::weak_ptr<RemoteKeySet>> key_sets_;  // by address and cache time
   struct Bound {
     std::string name;
     net::Address address;

@@ -34,6 +34,9 @@ void count_outcome(Counters& c, const Exchange& x) {
   }
   switch (o.end.cause) {
     case EndCause::denied:
+    case EndCause::revoked:
+    case EndCause::unauthenticated:
+    case EndCause::client_certificate:
       add(c.requests_denied_total);
       break;
     case EndCause::no_route:
@@ -113,7 +116,8 @@ void append_access_record(std::string& out, const Exchange& x) {
   line.text("path", x.path());
   if (x.route()) {
     line.text("route", x.route()->name);
-    line.text("decision", o.allowed ? "allow" : "deny");
+    line.text("decision", x.decision().verdict == policy::Verdict::allow ? "allow" : "deny");
+    if (!x.decision().rule.empty()) line.text("rule", x.decision().rule);
     line.name("reasons");
     out += '[';
     for (std::string_view reason : x.decision().reasons) {
@@ -122,8 +126,13 @@ void append_access_record(std::string& out, const Exchange& x) {
     }
     out += ']';
   }
-  if (!x.identity().empty()) line.text("user", x.identity());
-  line.number("policy_generation", x.snapshot().generation);
+  if (const identity::Identity* who = x.identity()) {
+    line.text("user", who->user);
+    if (!who->email.empty()) line.text("email", who->email);
+    line.text("identity_source", identity::source_name(who->source));
+  }
+  if (const identity::Certificate* shown = x.certificate()) line.text("certificate_fingerprint", shown->fingerprint);
+  line.number("policy_generation", x.policy_generation());
   if (const cluster::Endpoint* endpoint = x.endpoint()) {
     line.text("cluster", x.route()->cluster->name);
     line.text("endpoint", endpoint->text);
@@ -140,7 +149,45 @@ void append_access_record(std::string& out, const Exchange& x) {
   std::string cause;
   append_cause(cause, x);
   line.text("cause", cause);
+  if (!o.ended_by.empty()) line.text("ended_by", o.ended_by);
   line.text("event", "end");
+  line.end();
+}
+
+void append_live_record(std::string& out, const Exchange& x) {
+  const Exchange::Outcome& o = x.outcome();
+  const Millis now = x.now();
+  JsonLine line(out);
+  line.text("id", x.id());
+  line.text("listener", x.session().listener());
+  line.text("peer", x.session().stream().peer().text());
+  line.text("client_ip", x.client_ip());
+  line.text("protocol", http::protocol_name(x.head().protocol));
+  line.text("method", x.head().method_name);
+  line.text("host", x.host());
+  line.text("path", x.path());
+  if (x.route()) line.text("route", x.route()->name);
+  if (const identity::Identity* who = x.identity()) {
+    line.text("user", who->user);
+    if (!who->email.empty()) line.text("email", who->email);
+    line.text("identity_source", identity::source_name(who->source));
+    if (who->not_after_ms) line.text("identity_expires", iso_time(who->not_after_ms));
+  }
+  if (const identity::Certificate* shown = x.certificate()) line.text("certificate_fingerprint", shown->fingerprint);
+  line.text("state", x.state());
+  line.text("kind", x.kind());
+  line.number("generation", x.snapshot().generation);
+  line.number("policy_generation", x.policy_generation());
+  if (!x.decision().rule.empty()) line.text("rule", x.decision().rule);
+  if (const cluster::Endpoint* endpoint = x.endpoint()) line.text("endpoint", endpoint->text);
+  line.number("age_ms", now - x.started_at());
+  line.number("bytes_in", o.bytes_in);
+  line.number("bytes_out", o.bytes_out);
+  if (x.lease_until()) line.number("lease_ms", x.lease_until() > now ? x.lease_until() - now : 0);
+  line.name("clocks");
+  JsonLine clocks(out);
+  x.each_clock([&](const char* name, Millis at) { clocks.number(name, at > now ? at - now : 0); });
+  clocks.end();
   line.end();
 }
 

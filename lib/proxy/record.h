@@ -12,10 +12,15 @@ class Exchange;
 void count_outcome(Counters& counters, const Exchange& exchange);
 
 // One JSON object without a newline: time, request_id, listener, peer, client_ip, protocol, tls_version, sni, method,
-// host, path, route, decision, reasons, policy_generation, cluster, endpoint, upstream_protocol, status, bytes,
-// timings, attempts, flags, cause, event. Never a query, a cookie or a credential. Any bytes in a request give valid
-// JSON in valid UTF-8.
+// host, path, route, decision, rule, reasons, user, email, identity_source, certificate_fingerprint, policy_generation,
+// cluster, endpoint, upstream_protocol, status, bytes, timings, attempts, flags, cause, event. Never a query, a cookie
+// or a credential. Any bytes in a request give valid JSON in valid UTF-8.
 void append_access_record(std::string& out, const Exchange& exchange);
+
+// A live exchange as one JSON object: the names above as far as they are known, and id, age_ms, state, bytes so far,
+// lease_ms (until it is judged again at the latest; absent: only when something changes), identity_expires, and clocks
+// (each: what is left in ms).
+void append_live_record(std::string& out, const Exchange& exchange);
 
 // "ok", "denied:by_rule", "truncated:upstream_reset".
 void append_cause(std::string& out, const Exchange& exchange);

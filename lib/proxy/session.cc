@@ -181,6 +181,31 @@ void Session::exchange_ended(bool request_complete) {
   arm_clock();
 }
 
+// ---- the client's certificate ---------------------------------------------------------------------
+
+const identity::Certificate* Session::shown_certificate() const {
+  const net::TlsSession* tls = wire_->stream().tls();
+  return tls && tls->client ? tls->client->leaf().get() : nullptr;
+}
+
+Session::Certificate Session::certificate(const std::shared_ptr<const tls::ClientTrust>& trust) {
+  const identity::Certificate* leaf = shown_certificate();
+  if (!leaf || !trust) return {leaf, false, 0, {}};
+  const int64_t now = worker_.loop().unix_ms();
+  // Lists that are equal to those before, of a configuration that was read again, say the same.
+  const bool same = judged_ && (judged_->trust == trust || judged_->trust->options() == trust->options());
+  const bool current =
+      same && judged_->at_ms <= now && (!judged_->judgement.next_change_ms || now < judged_->judgement.next_change_ms);
+  if (!current) {
+    auto next = std::make_unique<Judged>(Judged{trust, trust->judge(*wire_->stream().tls()->client, now), {}, now});
+    if (next->judgement.trusted) next->identity = judged_ ? judged_->identity : nullptr;
+    if (next->judgement.trusted && !next->identity) next->identity = identity::identity_of(*leaf);
+    judged_ = std::move(next);
+  }
+  judged_->trust = trust;
+  return {leaf, judged_->judgement.trusted, judged_->judgement.next_change_ms, judged_->identity};
+}
+
 // ---- clocks ---------------------------------------------------------------------------------------
 
 void Session::on_received() {

@@ -30,6 +30,16 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   uint64_t id() const { return id_; }
   http::Protocol protocol() const { return codec_ ? codec_->protocol() : http::Protocol::http11; }
   std::string_view peer_ip() const { return peer_ip_; }
+  // What the client showed, and whether that counts now. Judged anew when `trust` says something else or its time is
+  // over. `leaf` null: it showed nothing.
+  struct Certificate {
+    const identity::Certificate* leaf = nullptr;
+    bool trusted = false;
+    int64_t next_change_ms = 0;      // Unix time; 0: never
+    identity::IdentityPtr identity;  // whom it names, while it is trusted
+  };
+  Certificate certificate(const std::shared_ptr<const tls::ClientTrust>& trust);
+  const identity::Certificate* shown_certificate() const;
   void* host_pointer() const { return host_pointer_; }
   void set_host_pointer(void* p) { host_pointer_ = p; }
 
@@ -48,6 +58,7 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void request_flush() override { wire_->request_flush(); }
   void reading_changed() override { wire_->reading_changed(); }
   void request_close(const http::End& end) override { wire_->request_close(end); }
+  void request_shutdown() override { wire_->request_shutdown(); }
   http::RequestReceiver* on_request(http::RequestPtr head, http::ResponseSender& sender) override;
   void on_bad_request(const http::End& end, http::ResponseSender& sender) override;
   void on_idle() override;
@@ -66,6 +77,13 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   bool tls_ = false, redirect_ = false, open_ = false, draining_ = false, peer_ip_known_ = false;
   uint64_t id_;
   std::string peer_ip_;
+  struct Judged {
+    std::shared_ptr<const tls::ClientTrust> trust;
+    tls::ClientTrust::Judgement judgement;
+    identity::IdentityPtr identity;
+    int64_t at_ms = 0;
+  };
+  std::unique_ptr<Judged> judged_;  // the last judgement of a client's certificate
   void* host_pointer_ = nullptr;
   size_t exchanges_ = 0;
   // Points in time of Loop::now(); 0: not running.

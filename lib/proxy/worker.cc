@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "net/prefix.h"
+#include "proxy/admin_routes.h"
 #include "proxy/exchange.h"
 
 namespace cardea::proxy {
@@ -48,6 +49,9 @@ Worker::Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& netw
     : proxy_(std::move(proxy)),
       loop_(loop),
       network_(network),
+      identifier_([this](const ProviderPtr& p, bool unknown_key) { fetch_keys(p, unknown_key); }),
+      leases_(loop, [](Exchange& x) { x.judge_again(Again::host); }),
+      young_timer_(loop, [this] { settle_young(); }),
       drain_timer_(loop, [this] { cut_late(); }),
       alive_(std::make_shared<bool>(true)) {
   if (getrandom(random_, sizeof random_, 0) != ssize_t(sizeof random_)) {
@@ -57,6 +61,7 @@ Worker::Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& netw
   version_ = proxy_->version();
   generation_ = make_generation(proxy_->snapshot());
   proxy_->add_worker(*this);
+  loop_.post(guarded([this] { fetch_missing_keys(); }));
   post_adopt();  // a configuration may have been applied between those two lines
   std::lock_guard lock(registry_mutex);
   registry[tokens_.index()] = this;
@@ -81,9 +86,32 @@ Result<void> Worker::open() {
     if (!b) return b.error();
     bound.push_back(std::move(*b));
   }
+  if (auto admin = open_admin(*generation_->snapshot); !admin) return admin.error();
   listeners_ = std::move(bound);
   listening_ = generation_->snapshot;
   return {};
+}
+
+// The first worker that asks has it until it closes.
+Result<void> Worker::open_admin(const config::Snapshot& snapshot) {
+  if (!snapshot.admin || !proxy_->claim_admin(*this)) {
+    admin_.reset();
+    admin_name_.clear();
+    return {};
+  }
+  if (admin_ && admin_name_ == snapshot.admin->name) return {};
+  admin_.reset();
+  auto next = std::make_unique<admin::Server>(loop_, network_, admin_rows(*this));
+  if (auto bound = next->listen(snapshot.admin->address); !bound) return bound.error();
+  admin_ = std::move(next);
+  admin_name_ = snapshot.admin->name;
+  log::write(log::notice, "admin interface on " + admin_->address().text());
+  return {};
+}
+
+std::optional<net::Address> Worker::admin_address() const {
+  if (!admin_) return std::nullopt;
+  return admin_->address();
 }
 
 Result<std::unique_ptr<Worker::BoundListener>> Worker::bind(const config::Listener& config) {
@@ -141,8 +169,26 @@ GenerationPtr Worker::make_generation(config::SnapshotPtr snapshot) {
     }
     next->cluster_of_route[route.index] = mine;
   }
+  next->providers = make_providers(*snapshot);
   next->snapshot = std::move(snapshot);
   return next;
+}
+
+// Those of the generation before where nothing changed: what they vouched for stays.
+std::vector<ProviderPtr> Worker::make_providers(const config::Snapshot& snapshot) const {
+  std::vector<ProviderPtr> all;
+  for (const auto& p : snapshot.token_providers) {
+    ProviderPtr kept;
+    for (const ProviderPtr& old : generation_ ? generation_->providers : std::vector<ProviderPtr>()) {
+      if (Provider::same(*old->config, *p)) kept = old;
+    }
+    if (!kept) {
+      kept = std::make_shared<Provider>(Provider{p, nullptr});
+      if (p->remote) kept->remote = proxy_->remote_keys(*p->remote);
+    }
+    all.push_back(std::move(kept));
+  }
+  return all;
 }
 
 const GenerationPtr& Worker::current_generation() {
@@ -150,7 +196,10 @@ const GenerationPtr& Worker::current_generation() {
   if (version != version_) {
     version_ = version;
     config::SnapshotPtr next = proxy_->snapshot();
-    if (next != generation_->snapshot) generation_ = make_generation(std::move(next));
+    if (next != generation_->snapshot) {
+      generation_ = make_generation(std::move(next));
+      fetch_missing_keys();
+    }
   }
   return generation_;
 }
@@ -160,7 +209,9 @@ void Worker::adopt_snapshot() {
   config::SnapshotPtr next = current_generation()->snapshot;
   if (next == listening_) return;
   listening_ = next;
+  start_round({}, Again::change);
   if (draining_) return;
+  if (auto admin = open_admin(*next); !admin) log::write(log::error, "admin_address: " + admin.error().message);
   std::vector<std::unique_ptr<BoundListener>> kept;
   for (const config::Listener& l : next->listeners) {
     auto old = std::find_if(listeners_.begin(), listeners_.end(),
@@ -191,6 +242,21 @@ void Worker::adopt_snapshot() {
 
 void Worker::post_adopt() {
   loop_.post(guarded([this] { adopt_snapshot(); }));
+}
+
+void Worker::post(std::function<void(Worker&)> fn) {
+  loop_.post(guarded([this, fn = std::move(fn)] { fn(*this); }));
+}
+
+std::function<void(std::function<void()>)> Worker::returning() {
+  // The loop may be gone with the worker; the proxy knows whether it is.
+  return [weak = std::weak_ptr<Proxy>(proxy_), self = alive_](std::function<void()> fn) {
+    auto proxy = weak.lock();
+    if (!proxy) return;
+    proxy->each_worker([&](Worker& w) {
+      if (w.alive_ == self) w.post([fn](Worker&) { fn(); });
+    });
+  };
 }
 
 std::function<void()> Worker::guarded(std::function<void()> fn) {
@@ -239,15 +305,17 @@ void Worker::session_ended(Session& session) {
 void Worker::exchange_began(Exchange& exchange) {
   add(counters_.requests_total);
   add(counters_.requests_active);
-  exchanges_.push_back(exchange);
+  exchange.set_judged_in(last_round_);
+  young_.push_back(exchange);
+  watch_young();
 }
 
 void Worker::exchange_ended(Exchange& exchange) {
-  exchange.unlink();
+  static_cast<LivePlace&>(exchange).unlink();
 }
 
 void Worker::end_exchanges(Session& session, const End& end) {
-  exchanges_.each([&](Exchange& x) {
+  each_exchange([&](Exchange& x) {
     if (&x.session() == &session) x.end(end);
   });
 }
@@ -289,6 +357,7 @@ void Worker::close(std::function<void()> done) {
   if (done) drained_.push_back(std::move(done));
   draining_ = closing_ = true;
   listeners_.clear();
+  admin_.reset();
   cut_sessions({EndCause::host_ended, "close"});
   check_drained();
 }
@@ -297,12 +366,12 @@ void Worker::close(std::function<void()> done) {
 void Worker::cut_late() {
   const End late{EndCause::draining, "deadline"};
   if (std::exchange(late_, true)) return cut_sessions(late);
-  exchanges_.each([&](Exchange& x) { x.end(late); });
+  each_exchange([&](Exchange& x) { x.end(late); });
   drain_timer_.start(1);
 }
 
 void Worker::cut_sessions(const End& end) {
-  exchanges_.each([&](Exchange& x) { x.end(end); });
+  each_exchange([&](Exchange& x) { x.end(end); });
   sessions_.each([&](Session& s) { s.close(end); });
 }
 

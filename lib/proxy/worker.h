@@ -1,15 +1,22 @@
 // One loop with its listeners, sessions and clusters.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "admin/admin.h"
 #include "base/list.h"
 #include "cluster/cluster.h"
+#include "proxy/assertions.h"
+#include "proxy/identifier.h"
+#include "proxy/leases.h"
 #include "proxy/proxy.h"
+#include "proxy/selector.h"
 #include "proxy/session.h"
 #include "proxy/tokens.h"
 
@@ -21,6 +28,7 @@ struct Generation {
   config::SnapshotPtr snapshot;
   std::vector<std::shared_ptr<cluster::Cluster>> clusters;  // distinct
   std::vector<cluster::Cluster*> cluster_of_route;          // by Route::index; null without
+  std::vector<ProviderPtr> providers;                       // in file order
 };
 using GenerationPtr = std::shared_ptr<const Generation>;
 
@@ -63,8 +71,24 @@ class Worker {
   }
   template <class Fn>
   void each_exchange(Fn fn) {
-    exchanges_.each(fn);
+    young_.each(fn);
+    settled_.each(fn);
   }
+
+  // Live exchanges that fit are judged again, and their hooks are asked again. Any thread; a few a turn.
+  void post_judge(Selector which, Again why);
+  void post_keys_settled();  // any thread: who waits for keys looks again, and who lives by other keys is judged
+  // Live exchanges that fit lose their permission; how many. On the loop's thread.
+  size_t withdraw(const Selector& which, const http::End& end, const std::string& by);
+  // Runs fn in a later turn of this worker, unless it is gone by then. Any thread.
+  void post(std::function<void(Worker&)> fn);
+  // From any thread, as long as anybody holds it: runs what it is given in a turn of this worker, if that lives.
+  std::function<void(std::function<void()>)> returning();
+  // A snapshot as a generation that no exchange will use: without clusters.
+  GenerationPtr trial_generation(config::SnapshotPtr snapshot) const;
+
+  // The admin interface's address; empty: it is not on this worker.
+  std::optional<net::Address> admin_address() const;
 
   // For sessions and exchanges.
   void session_began(Session& session);
@@ -75,6 +99,10 @@ class Worker {
   Bytes http_date();                        // of this second, RFC 9110 5.6.7
   Bytes new_request_id(Arena& arena);       // UUID version 4
   TokenTable& tokens() { return tokens_; }  // pending authorizations
+  Identifier& identifier() { return identifier_; }
+  Leases& leases() { return leases_; }
+  Assertions& assertions() { return assertions_; }
+  void wait_for_keys(Exchange& exchange);
 
  private:
   friend bool authorize_complete(uint64_t, bool, Bytes);
@@ -83,10 +111,20 @@ class Worker {
   Result<std::unique_ptr<BoundListener>> bind(const config::Listener& config);
   void accept(BoundListener& listener, std::unique_ptr<net::Stream> stream);
   GenerationPtr make_generation(config::SnapshotPtr snapshot);
+  std::vector<ProviderPtr> make_providers(const config::Snapshot& snapshot) const;
+  Result<void> open_admin(const config::Snapshot& snapshot);
   void check_drained();
   void cut_late();
   void cut_sessions(const http::End& end);
   std::function<void()> guarded(std::function<void()> fn);  // fn, unless the worker is gone by then
+  void fetch_keys(const ProviderPtr& provider, bool unknown_key);
+  void keys_fetched(const RemoteKeySetPtr& set, Result<token::KeySetPtr> keys);
+  void fetch_missing_keys();
+  void keys_settled();
+  void watch_young();
+  void settle_young();
+  void start_round(Selector which, Again why);
+  void judge_some();
 
   std::shared_ptr<Proxy> proxy_;
   net::Loop& loop_;
@@ -95,8 +133,25 @@ class Worker {
   uint64_t version_ = 0;           // of the proxy, when generation_ was made
   config::SnapshotPtr listening_;  // whose listeners listeners_ are
   std::vector<std::unique_ptr<BoundListener>> listeners_;
+  std::unique_ptr<admin::Server> admin_;  // on one worker of the proxy
+  std::string admin_name_;                // as configured
   List<Session> sessions_;
-  List<Exchange> exchanges_;
+  // Exchanges by age: only those that live for a while are worth an entry in leases_.
+  List<Exchange, LivePlace> young_, settled_;
+  List<Exchange, KeysPlace> waiting_for_keys_;
+  std::unordered_map<RemoteKeySet*, std::unique_ptr<KeyFetch>> fetches_;
+  Identifier identifier_;
+  Leases leases_;
+  Assertions assertions_;
+  net::Timer young_timer_;
+  // Judging all that fit, a few a turn, one round after the other.
+  struct Round {
+    uint64_t number;
+    Selector which;
+    Again why;
+  };
+  std::deque<Round> rounds_;
+  uint64_t last_round_ = 0;
   size_t session_count_ = 0;
   Counters counters_;
   net::Timer drain_timer_;

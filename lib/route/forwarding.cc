@@ -104,9 +104,9 @@ Bytes nth_from_right(Bytes list, uint32_t n) {
 Bytes join(Bytes a, Bytes b, Arena& arena) {
   if (a.empty() || b.empty()) return a.empty() ? b : a;
   char* p = arena.take(a.size() + 2 + b.size());
-  memcpy(p, a.data(), a.size());
-  memcpy(p + a.size(), ", ", 2);
-  memcpy(p + a.size() + 2, b.data(), b.size());
+  char* at = std::copy(a.begin(), a.end(), p);
+  at = std::copy_n(", ", 2, at);
+  std::copy(b.begin(), b.end(), at);
   return {p, a.size() + 2 + b.size()};
 }
 
@@ -181,6 +181,15 @@ Bytes scheme_of(const Claims& claims, bool trusted, bool tls) {
 }
 
 }  // namespace
+
+Bytes client_address(http::RequestHead& head, const ForwardingOptions& options, std::string_view peer_ip) {
+  if (options.xff_num_trusted_hops > 0) {
+    const Bytes list = joined_values(head.fields, FieldId::x_forwarded_for, head.arena);
+    const Bytes said = entry_ip(nth_from_right(list, options.xff_num_trusted_hops));
+    if (!said.empty()) return said;
+  }
+  return peer_ip;
+}
 
 Bytes apply_forwarding(http::RequestHead& head, const ForwardingOptions& options, const ForwardingFacts& facts) {
   const bool trusted = options.xff_num_trusted_hops > 0;

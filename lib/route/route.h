@@ -136,6 +136,9 @@ struct ForwardingFacts {
   bool host_rewritten = false;
   Bytes request_id;  // ours, or the client's where it may keep it
 };
+// The client's address as apply_forwarding() will tell it, from a head that it has not touched yet. A view into the
+// head or into `peer_ip`.
+Bytes client_address(http::RequestHead& head, const ForwardingOptions& options, std::string_view peer_ip);
 // Edits head.fields in place. Without trusted hops every X-Forwarded-*, X-Original-URL and X-Rewrite-URL of the
 // client goes and X-Forwarded-For is the peer alone; with them lists are kept and appended to, and a single valid
 // X-Forwarded-Proto is believed. Always: X-Real-IP is replaced where the client sent one, X-Request-Id is ours,

@@ -7,12 +7,12 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/log.h"
 #include "tls/openssl.h"
 
 namespace cardea::tls {
 namespace {
 
-constexpr size_t kMaxPem = 4 * 1024 * 1024;  // a bundle of every public root has 0.2 MiB
 constexpr int kMaxChain = 32;
 
 // Never asks a terminal. The flag tells an encrypted key from a broken one.
@@ -25,20 +25,32 @@ std::string quoted(const Pem& pem) {
   return pem.origin.empty() ? std::string("PEM text") : pem.origin;
 }
 
-Result<BioPtr> open_pem(const Pem& pem, const char* what) {
+// What a PEM text should have: how to call it, the tool that converts it, how large it may be.
+struct Expected {
+  const char* what;
+  const char* tool;
+  size_t mebibytes;
+};
+constexpr Expected kCertificate{"certificate", "x509", 4};  // a bundle of every public root has 0.2 MiB
+constexpr Expected kPrivateKey{"private key", "pkey", 4};
+constexpr Expected kList{"certificate revocation list", "crl", 64};
+
+Result<BioPtr> open_pem(const Pem& pem, const Expected& expected) {
   ERR_clear_error();
-  if (pem.text.empty()) return tls_error(quoted(pem) + ": is empty; expected a " + what + " in PEM form");
-  if (pem.text.size() > kMaxPem) return tls_error(quoted(pem) + ": is larger than 4 MiB; that is not a " + what);
+  if (pem.text.empty()) return tls_error(quoted(pem) + ": is empty; expected a " + expected.what + " in PEM form");
+  if (pem.text.size() > expected.mebibytes * 1024 * 1024)
+    return tls_error(quoted(pem) + ": is larger than " + std::to_string(expected.mebibytes) + " MiB; that is not a " +
+                     expected.what);
   if (pem.text.find("-----BEGIN ") == std::string::npos)
-    return tls_error(quoted(pem) + ": is not PEM (no -----BEGIN line); convert DER with \"openssl " +
-                     (strcmp(what, "certificate") == 0 ? "x509" : "pkey") + " -inform DER\"");
+    return tls_error(quoted(pem) + ": is not PEM (no -----BEGIN line); convert DER with \"openssl " + expected.tool +
+                     " -inform DER\"");
   BioPtr bio(BIO_new_mem_buf(pem.text.data(), int(pem.text.size())));
   if (!bio) return Error{kEnomem, quoted(pem) + ": out of memory"};
   return bio;
 }
 
 Result<KeyPtr> read_key(const Pem& pem) {
-  auto bio = open_pem(pem, "private key");
+  auto bio = open_pem(pem, kPrivateKey);
   if (!bio) return bio.error();
   bool asked = false;
   KeyPtr key(PEM_read_bio_PrivateKey(bio->get(), nullptr, refuse_password, &asked));
@@ -72,9 +84,17 @@ Result<void> check_strength(EVP_PKEY* key, const Pem& pem) {
   return tls_error(quoted(pem) + ": keys of the type " + (type ? type : "?") + " are not supported; use RSA or ECDSA");
 }
 
-int64_t unix_time(const ASN1_TIME* time) {
+// True when reading blocks ended with the text, not with one that cannot be read.
+bool pem_ended() {
+  unsigned long code = ERR_peek_last_error();
+  return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
+std::string date_text(const ASN1_TIME* time) {
   tm parts{};
-  return ASN1_TIME_to_tm(time, &parts) ? int64_t(timegm(&parts)) : 0;
+  char text[64];
+  if (!ASN1_TIME_to_tm(time, &parts) || !strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts)) return "?";
+  return text;
 }
 
 // "*.a.example" and "a.example"; anything that could never match is left out.
@@ -111,8 +131,18 @@ bool fill_self_signed(X509* x, EVP_PKEY* key) {
 
 }  // namespace
 
+int64_t unix_time(const ASN1_TIME* time) {
+  tm parts{};
+  return time && ASN1_TIME_to_tm(time, &parts) ? int64_t(timegm(&parts)) : 0;
+}
+
+std::string subject_of(X509* x) {
+  char text[256];
+  return X509_NAME_oneline(X509_get_subject_name(x), text, sizeof text) ? text : "?";
+}
+
 Result<ChainPtr> read_certificates(const Pem& pem) {
-  auto bio = open_pem(pem, "certificate");
+  auto bio = open_pem(pem, kCertificate);
   if (!bio) return bio.error();
   ChainPtr chain(sk_X509_new_null());
   bool asked = false;
@@ -122,8 +152,7 @@ Result<ChainPtr> read_certificates(const Pem& pem) {
       return Error{kEnomem, quoted(pem) + ": out of memory"};
     }
   }
-  unsigned long code = ERR_peek_last_error();
-  bool ended = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+  bool ended = pem_ended();
   Reason reason = take_reason();
   int count = sk_X509_num(chain.get());
   if (!ended)
@@ -134,9 +163,24 @@ Result<ChainPtr> read_certificates(const Pem& pem) {
   return chain;
 }
 
+Result<std::vector<CrlPtr>> read_lists(const Pem& pem) {
+  auto bio = open_pem(pem, kList);
+  if (!bio) return bio.error();
+  std::vector<CrlPtr> lists;
+  bool asked = false;
+  while (X509_CRL* list = PEM_read_bio_X509_CRL(bio->get(), nullptr, refuse_password, &asked)) lists.emplace_back(list);
+  bool ended = pem_ended();
+  Reason reason = take_reason();
+  if (!ended)
+    return tls_error(quoted(pem) + ": list " + std::to_string(lists.size() + 1) + " cannot be read: " + reason.text);
+  if (lists.empty()) return tls_error(quoted(pem) + ": has no certificate revocation list (no \"X509 CRL\" block)");
+  return lists;
+}
+
 Result<std::shared_ptr<const Certificate>> Certificate::load(const KeyPair& pair) {
   auto loaded = LoadedCertificate::load(pair, Purpose::server);
   if (!loaded) return loaded.error();
+  (*loaded)->warn_of_time(pair.certificate);
   return std::shared_ptr<const Certificate>(std::move(*loaded));
 }
 
@@ -179,6 +223,17 @@ Result<void> LoadedCertificate::check(const KeyPair& pair, Purpose purpose) {
                      (server ? "a TLS server (extended key usage serverAuth is missing)"
                              : "a TLS client (extended key usage clientAuth is missing)"));
   return {};
+}
+
+void LoadedCertificate::warn_of_time(const Pem& pem) const {
+  if (!log::wanted(log::warning)) return;
+  const int64_t now = net::real_clock().unix_ms() / 1000;
+  const ASN1_TIME* begin = X509_get0_notBefore(leaf_.get());
+  if (now >= not_after_)
+    log::write(log::warning,
+               quoted(pem) + ": the certificate expired on " + date_text(X509_get0_notAfter(leaf_.get())));
+  else if (now < unix_time(begin))
+    log::write(log::warning, quoted(pem) + ": the certificate is not valid before " + date_text(begin));
 }
 
 void LoadedCertificate::read_names() {

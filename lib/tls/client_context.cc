@@ -25,11 +25,6 @@ std::string names_of(X509* x) {
   return text.empty() ? "none" : text;
 }
 
-std::string subject_of(X509* x) {
-  char text[256];
-  return X509_NAME_oneline(X509_get_subject_name(x), text, sizeof text) ? text : "?";
-}
-
 // Changes no verdict; keeps the words for the error.
 int on_verify(int ok, X509_STORE_CTX* store) {
   if (ok) return 1;
@@ -45,9 +40,24 @@ int on_verify(int ok, X509_STORE_CTX* store) {
   return 0;
 }
 
+// A resumed session's peer shows no certificate. It was verified against the same name (the cache's key has it) and
+// the same roots (the context's never change); only the time has moved, so the session ends with what was verified.
+int64_t verified_until_ms(SSL* ssl) {
+  STACK_OF(X509)* chain = SSL_get0_verified_chain(ssl);
+  int64_t first = 0;
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
+    int64_t end = unix_time(X509_get0_notAfter(sk_X509_value(chain, i))) * 1000;
+    if (i == 0 || end < first) first = end;
+  }
+  return first;
+}
+
 int on_session(SSL* ssl, SSL_SESSION* session) {
   Link& link = link_of(ssl);
-  if (link.sessions && SSL_SESSION_is_resumable(session)) link.sessions->put(link.session_key, session);
+  if (!link.sessions || !SSL_SESSION_is_resumable(session)) return 0;
+  const bool resumed = SSL_session_reused(ssl) == 1;
+  const int64_t until = resumed ? link.session_not_after_ms : link.verifies ? verified_until_ms(ssl) : 0;
+  if (!link.verifies || until > 0) link.sessions->put(link.session_key, session, until);
   return 0;  // the reference stays OpenSSL's
 }
 
@@ -99,6 +109,7 @@ Result<void> Client::build(const ClientOptions& options) {
   if (options.certificate) {
     auto loaded = LoadedCertificate::load(*options.certificate, Purpose::client);
     if (!loaded) return loaded.error();
+    (*loaded)->warn_of_time(options.certificate->certificate);
     if (auto installed = (*loaded)->install(ctx); !installed) return installed;
   }
   auto wire = alpn_wire(options.alpn);
@@ -153,7 +164,9 @@ std::unique_ptr<net::Stream> Client::wrap(net::Loop& loop, std::unique_ptr<net::
     link.session_key.push_back('\0');
     link.session_key.append(reinterpret_cast<const char*>(peer.sa()), peer.len());
     link.sessions = &sessions_;
-    if (SessionPtr session = sessions_.find(link.session_key)) SSL_set_session(ssl.get(), session.get());
+    SessionCache::Found found = sessions_.find(link.session_key, loop.unix_ms());
+    if (found.session && SSL_set_session(ssl.get(), found.session.get()))
+      link.session_not_after_ms = found.not_after_ms;
   }
   return make_stream(std::move(plain), std::move(ssl), shared_from_this(), std::move(link), std::move(refusal));
 }

@@ -1,4 +1,5 @@
-// ServerContext: which certificate a downstream client sees, ALPN, tickets.
+// ServerContext: which certificate a downstream client sees, what it is asked for, ALPN, tickets.
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -25,6 +26,34 @@ Bytes server_name(SSL* ssl) {
   return Bytes(reinterpret_cast<const char*>(p + 5), length);
 }
 
+constexpr long kMaxClientChain = 32 * 1024;       // bytes
+constexpr size_t kMaxAuthorityNames = 16 * 1024;  // bytes; more and no names are sent, which means any
+
+void free_names(STACK_OF(X509_NAME) * names) {
+  sk_X509_NAME_pop_free(names, X509_NAME_free);
+}
+
+// One certificate for each subject of `ca`: what a client chooses its own by. None when the names are too long.
+Result<std::vector<X509Ptr>> distinct_authorities(const std::vector<Pem>& ca) {
+  std::vector<X509Ptr> distinct;
+  size_t bytes = 0;
+  for (const Pem& pem : ca) {
+    auto chain = read_certificates(pem);
+    if (!chain) return chain.error();
+    while (X509* x = sk_X509_shift(chain->get())) {
+      X509Ptr next(x);
+      bool known = false;
+      for (const X509Ptr& other : distinct)
+        known |= X509_NAME_cmp(X509_get_subject_name(other.get()), X509_get_subject_name(x)) == 0;
+      if (known) continue;
+      bytes += 2 + size_t(std::max(0, i2d_X509_NAME(X509_get_subject_name(x), nullptr)));
+      distinct.push_back(std::move(next));
+    }
+  }
+  if (bytes > kMaxAuthorityNames) distinct.clear();
+  return distinct;
+}
+
 class Server final : public ServerContext, public std::enable_shared_from_this<Server> {
  public:
   Result<void> build(const ServerOptions& options);
@@ -39,18 +68,23 @@ class Server final : public ServerContext, public std::enable_shared_from_this<S
 
   Result<void> index_names(const Certificates& certificates);
   Result<SSL_CTX*> make_context(const Certificates& certificates, Pair pair);
+  Result<void> ask_for_certificates(SSL_CTX* ctx) const;
   SSL_CTX* find(const std::string& name, bool& matched) const;
   static int on_client_hello(SSL* ssl, int* alert, void* self);
   static int on_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_length, const unsigned char* offered,
                      unsigned offered_length, void* self);
   static int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                        int encrypt);
+  static int on_client_certificates(X509_STORE_CTX* store, void* self);
 
   std::vector<SslCtxPtr> contexts_;  // all alike but for their certificates; the first is the default
   NameIndex exact_;
   NameIndex wildcard_;  // by what follows "*."
   bool catch_all_ = false;
   std::string alpn_;
+  ServerOptions::ClientAuth client_auth_ = ServerOptions::ClientAuth::none;
+  std::shared_ptr<const ClientTrust> trust_;  // null without client_auth_
+  std::vector<X509Ptr> authorities_;          // whose names are sent
   mutable TicketKeys tickets_;
 };
 
@@ -58,6 +92,15 @@ Result<void> Server::build(const ServerOptions& options) {
   auto wire = alpn_wire(options.alpn);
   if (!wire) return wire.error();
   alpn_ = std::move(*wire);
+  client_auth_ = options.client_auth;
+  if (client_auth_ != ServerOptions::ClientAuth::none) {
+    auto trust = ClientTrust::make(options.trust);
+    if (!trust) return trust.error();
+    trust_ = std::move(*trust);
+    auto authorities = distinct_authorities(options.trust.ca);
+    if (!authorities) return authorities.error();
+    authorities_ = std::move(*authorities);
+  }
   Certificates certificates;
   for (const KeyPair& pair : options.certificates) {
     auto loaded = LoadedCertificate::load(pair, Purpose::server);
@@ -116,14 +159,54 @@ Result<SSL_CTX*> Server::make_context(const Certificates& certificates, Pair pai
   SSL_CTX_set_app_data(ctx, this);
   if (!alpn_.empty()) SSL_CTX_set_alpn_select_cb(ctx, on_alpn, this);
   if (!SSL_CTX_set_session_id_context(ctx, kSessionContext, sizeof kSessionContext - 1) ||
-      !SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") || !SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket))
+      // In TLS 1.2 the groups are those of clients' certificates, too.
+      !SSL_CTX_set1_groups_list(ctx, trust_ ? "X25519:P-256:P-384:P-521" : "X25519:P-256:P-384") ||
+      !SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket))
     return tls_error("cannot set up TLS: " + take_reason().text);
+  if (trust_) {
+    if (auto asked = ask_for_certificates(ctx); !asked) return asked.error();
+  }
   for (int index : {pair.ecdsa, pair.rsa}) {
     if (index < 0) continue;
     if (auto installed = certificates[size_t(index)]->install(ctx); !installed) return installed.error();
   }
   contexts_.push_back(std::move(*made));
   return ctx;
+}
+
+// No session outlives its connection: each shows its chain, so that it can be judged at any time. (Renegotiation is off
+// for all, and nothing asks for certificates after the handshake.)
+Result<void> Server::ask_for_certificates(SSL_CTX* ctx) const {
+  const bool required = client_auth_ == ServerOptions::ClientAuth::require;
+  SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(ctx, 0);
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+  SSL_CTX_set_cert_verify_callback(ctx, on_client_certificates, const_cast<Server*>(this));
+  SSL_CTX_set_max_cert_list(ctx, kMaxClientChain);
+  std::unique_ptr<STACK_OF(X509_NAME), Freed<free_names>> names(sk_X509_NAME_new_null());
+  for (const X509Ptr& authority : authorities_) {
+    X509_NAME* name = X509_NAME_dup(X509_get_subject_name(authority.get()));
+    if (name && sk_X509_NAME_push(names.get(), name)) continue;
+    X509_NAME_free(name);
+    return Error{kEnomem, "cannot set up TLS: out of memory"};
+  }
+  SSL_CTX_set0_CA_list(ctx, names.release());
+  return {};
+}
+
+// In place of OpenSSL's own verification. That the client has the leaf's key is proven later in the handshake.
+int Server::on_client_certificates(X509_STORE_CTX* store, void* self) {
+  const auto* server = static_cast<const Server*>(self);
+  Link& link = link_of(static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())));
+  link.client = ShownCertificates::make(X509_STORE_CTX_get0_cert(store), X509_STORE_CTX_get0_untrusted(store));
+  X509_STORE_CTX_set_error(store, link.client ? X509_V_OK : X509_V_ERR_OUT_OF_MEM);
+  if (!link.client) return 0;
+  if (server->client_auth_ != ServerOptions::ClientAuth::require) return 1;
+  ClientTrust::Judgement judgement = server->trust_->judge(*link.client, link.loop.unix_ms());
+  if (judgement.trusted) return 1;
+  X509_STORE_CTX_set_error(store, judgement.code);  // chooses the alert
+  link.verify_error = std::move(judgement.why);
+  return 0;
 }
 
 SSL_CTX* Server::find(const std::string& name, bool& matched) const {
@@ -173,7 +256,9 @@ std::unique_ptr<net::Stream> Server::wrap(net::Loop& loop, std::unique_ptr<net::
   ERR_clear_error();
   SslPtr ssl(SSL_new(contexts_.front().get()));
   if (ssl) SSL_set_accept_state(ssl.get());
-  return make_stream(std::move(plain), std::move(ssl), shared_from_this(), Link(loop));
+  Link link(loop);
+  link.verifies = client_auth_ == ServerOptions::ClientAuth::require;
+  return make_stream(std::move(plain), std::move(ssl), shared_from_this(), std::move(link));
 }
 
 }  // namespace

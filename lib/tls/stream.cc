@@ -100,7 +100,7 @@ class TlsStream final : public net::Stream, private net::StreamEvents {
   void send_output();
   void tell_drained();
   void fail_later(StreamError error);
-  void fail(StreamError error);
+  void fail(const StreamError& error);
   StreamError openssl_error(StreamError::Kind kind, const char* what) const;
 
   static BIO_METHOD* bio_method();
@@ -276,9 +276,11 @@ void TlsStream::step_handshake() {
     error.kind = StreamError::tls_verify;
     error.code = int(SSL_get_verify_result(ssl_.get()));
     error.text = link_.verify_error;
+  } else if (link_.verifies && ERR_GET_REASON(unsigned(error.code)) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+    error.kind = StreamError::tls_verify;
   }
   // Inside start() the owner has set no events yet.
-  if (lower_reading_) return fail(std::move(error));
+  if (lower_reading_) return fail(error);
   fail_later(std::move(error));
 }
 
@@ -293,6 +295,7 @@ void TlsStream::opened() {
   session_.sni = link_.name;
   session_.resumed = SSL_session_reused(ssl_.get()) == 1;
   session_.sni_matched = link_.name_matched;
+  session_.client = link_.client;
   if (!early_.empty()) {
     std::string early = std::move(early_);
     early_ = std::string();
@@ -329,7 +332,7 @@ void TlsStream::pump() {
     }
     if (step == Step::more) continue;
     if (step == Step::broken) {
-      fail(std::move(error));
+      fail(error);
     } else if (may_deliver() && (step == Step::eof || lower_eof_)) {
       if (step == Step::dry) {
         fail({StreamError::tls_protocol, SSL_R_UNEXPECTED_EOF_WHILE_READING,
@@ -391,7 +394,7 @@ void TlsStream::resume_later() {
 }
 
 void TlsStream::resume() {
-  if (failure_) return fail(std::move(*failure_));
+  if (failure_) return fail(*failure_);
   if (!may_deliver() || pumping_) return;
   {
     Operation operation(*this);
@@ -480,7 +483,7 @@ void TlsStream::fail_later(StreamError error) {
   resume_.start(0);
 }
 
-void TlsStream::fail(StreamError error) {
+void TlsStream::fail(const StreamError& error) {
   if (state_ == State::failed) return;
   send_output();  // the alert leaves before the owner closes
   state_ = State::failed;

@@ -62,12 +62,13 @@ int TicketKeys::prepare(Millis now, unsigned char* name, unsigned char* iv, EVP_
   return renew ? 2 : 1;
 }
 
-void SessionCache::put(const std::string& key, const SSL_SESSION* session) {
+void SessionCache::put(const std::string& key, const SSL_SESSION* session, int64_t not_after_ms) {
   SessionPtr copy(SSL_SESSION_dup(session));
   if (!copy) return ERR_clear_error();
   std::lock_guard lock(mutex_);
   if (auto it = index_.find(key); it != index_.end()) {
     it->second->session.swap(copy);
+    it->second->not_after_ms = not_after_ms;
     entries_.splice(entries_.begin(), entries_, it->second);
     return;
   }
@@ -75,15 +76,21 @@ void SessionCache::put(const std::string& key, const SSL_SESSION* session) {
     index_.erase(entries_.back().key);
     entries_.pop_back();
   }
-  entries_.push_front(Entry{key, std::move(copy)});
+  entries_.push_front(Entry{key, std::move(copy), not_after_ms});
   index_.emplace(entries_.front().key, entries_.begin());
 }
 
-SessionPtr SessionCache::find(const std::string& key) {
+SessionCache::Found SessionCache::find(const std::string& key, int64_t now_unix_ms) {
   std::lock_guard lock(mutex_);
   auto it = index_.find(key);
-  if (it == index_.end()) return nullptr;
-  return SessionPtr(SSL_SESSION_dup(it->second->session.get()));
+  if (it == index_.end()) return {};
+  auto entry = it->second;
+  if (entry->not_after_ms != 0 && now_unix_ms >= entry->not_after_ms) {
+    index_.erase(it);
+    entries_.erase(entry);
+    return {};
+  }
+  return {SessionPtr(SSL_SESSION_dup(entry->session.get())), entry->not_after_ms};
 }
 
 }  // namespace cardea::tls

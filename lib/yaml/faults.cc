@@ -39,7 +39,7 @@ std::string printable(const std::string& text) {
 
 }  // namespace
 
-void Faults::add(Mark mark, std::string key, std::string reason) {
+void Faults::add(Mark mark, const std::string& key, const std::string& reason) {
   auto at = std::upper_bound(list_.begin(), list_.end(), mark,
                              [](const Mark& m, const Fault& f) { return before(m, f.mark); });
   if (list_.size() == kMaxFaults) {

@@ -246,7 +246,8 @@ std::optional<Millis> as_duration(const Node& node, const std::string& key, Faul
 
 Result<Millis> parse_duration(Bytes text) {
   constexpr uint64_t kMax = INT64_MAX;  // nanoseconds: 292 years
-  std::string quoted = "'" + std::string(text.substr(0, 40)) + "'";
+  std::string quoted("'");
+  quoted.append(text.substr(0, 40)).append("'");
   auto fail = [&](const char* why) {
     return Error{kEinval, "must be a duration such as 500ms, 30s or 1h30m: " + quoted + " " + why};
   };

@@ -25,7 +25,7 @@ struct Fault {
 // Every mistake of one text, in order of place. Bounded: after 100 the rest is counted only.
 class Faults {
  public:
-  void add(Mark mark, std::string key, std::string reason);
+  void add(Mark mark, const std::string& key, const std::string& reason);
   bool empty() const { return list_.empty(); }
   const std::vector<Fault>& list() const { return list_; }
   // "SOURCE:LINE:COLUMN: KEY: reason" lines, sorted by place.

@@ -1,0 +1,129 @@
+// The admin interface's resources.
+#include "proxy/admin_routes.h"
+
+#include "base/json.h"
+#include "proxy/exchange.h"
+#include "proxy/live.h"
+#include "proxy/worker.h"
+
+namespace cardea::proxy {
+
+namespace {
+
+using admin::Answer;
+using admin::Reply;
+using admin::Request;
+
+// Answers come from whatever worker was the last to be asked; the client is on this one's loop.
+Told told(Worker& worker, Answer answer) {
+  return [back = worker.returning(), answer = std::move(answer)](std::string json) {
+    back([answer, json = std::move(json)] { answer({200, json + "\n"}); });
+  };
+}
+
+void healthz(Worker&, const Request&, Answer answer) {
+  answer({200, "{\"status\":\"ok\"}\n"});
+}
+
+void ready(Worker& worker, const Request&, Answer answer) {
+  const bool draining = worker.proxy().draining();
+  answer({uint16_t(draining ? 503 : 200), draining ? "{\"status\":\"draining\"}\n" : "{\"status\":\"ready\"}\n"});
+}
+
+// Prometheus' text format 0.0.4.
+void metrics(Worker& worker, const Request&, Answer answer) {
+  std::string out;
+  worker.proxy().each_counter([&](const char* name, const char* kind, const char* help, uint64_t value) {
+    const std::string full = std::string("cardea_") + name;
+    out += "# HELP " + full + " " + help + "\n# TYPE " + full + " " + kind + "\n" + full + " " + std::to_string(value) +
+           "\n";
+  });
+  answer({200, out, "text/plain; version=0.0.4"});
+}
+
+// Names and numbers only: no key, no token, no address of a service.
+void config(Worker& worker, const Request&, Answer answer) {
+  const config::SnapshotPtr s = worker.proxy().snapshot();
+  std::string out = "{\"generation\":" + std::to_string(s->generation) + ",\"listeners\":[";
+  for (const config::Listener& l : s->listeners) {
+    if (out.back() != '[') out += ',';
+    append_json_string(out, l.name);
+  }
+  out += "],\"routes\":[";
+  for (const config::Route& r : s->routes) {
+    if (out.back() != '[') out += ',';
+    append_json_string(out, r.name);
+  }
+  answer({200, out + "]}\n"});
+}
+
+void exchanges(Worker& worker, const Request&, Answer answer) {
+  list_exchanges(worker.proxy(), {}, told(worker, std::move(answer)));
+}
+
+void end_exchange(Worker& worker, const Request& request, Answer answer) {
+  Selector which;
+  which.exchange = request.rest;
+  auto done = told(worker, [answer](Reply reply) {
+    if (reply.body.find("\"ended\":0") != std::string::npos) reply = admin::failure(404, "no such exchange lives");
+    answer(std::move(reply));
+  });
+  end_exchanges(worker.proxy(), which, "admin", std::move(done));
+}
+
+void reauthorize(Worker& worker, const Request& request, Answer answer) {
+  auto which = parse_selector(request.body);
+  if (!which) return answer(admin::failure(400, which.error().message));
+  worker.proxy().reauthorize(*which);
+  answer({202, "{\"status\":\"judging\"}\n"});
+}
+
+void revoke(Worker& worker, const Request& request, Answer answer) {
+  auto revocation = parse_revocation(request.body);
+  if (!revocation) return answer(admin::failure(400, revocation.error().message));
+  revocation->by = "admin";
+  if (!worker.proxy().revoke(*revocation, worker.loop().unix_ms())) {
+    return answer(admin::failure(507, "too many revocations are in force"));
+  }
+  answer({202, "{\"status\":\"revoked\"}\n"});
+}
+
+void try_config(Worker& worker, const Request& request, Answer answer) {
+  yaml::Faults faults;
+  auto draft = config::load(request.body, worker.proxy().snapshot()->base_dir, faults);
+  config::SnapshotPtr snapshot;
+  if (draft) snapshot = config::freeze(*draft, {}, faults);
+  if (!snapshot) return answer(admin::failure(422, faults.text("body")));
+  dry_run(worker.proxy(), std::move(snapshot), told(worker, std::move(answer)));
+}
+
+struct Resource {
+  const char* method;
+  const char* path;
+  void (*answer)(Worker&, const Request&, Answer);
+};
+constexpr Resource kResources[] = {
+    {"GET", "/healthz", healthz},
+    {"GET", "/ready", ready},
+    {"GET", "/metrics", metrics},
+    {"GET", "/config", config},
+    {"GET", "/exchanges", exchanges},
+    {"DELETE", "/exchanges/*", end_exchange},
+    {"POST", "/reauthorize", reauthorize},
+    {"POST", "/revoke", revoke},
+    {"POST", "/policy/dry-run", try_config},
+};
+
+}  // namespace
+
+std::vector<admin::Row> admin_rows(Worker& worker) {
+  std::vector<admin::Row> rows;
+  for (const Resource& r : kResources) {
+    rows.push_back({r.method, r.path, [&worker, answer = r.answer](const Request& request, Answer done) {
+                      answer(worker, request, std::move(done));
+                    }});
+  }
+  return rows;
+}
+
+}  // namespace cardea::proxy
