@@ -39,7 +39,8 @@ def make_keys(folder):
 def token(key, user, seconds=12 * 3600):
     """A JSON Web Token, RS256."""
     now = int(time.time())
-    claims = {"iss": ISSUER, "aud": "demo", "sub": user, "email": f"{user}@example.com", "iat": now, "exp": now + seconds}
+    claims = {"iss": ISSUER, "aud": "demo", "sub": user, "email": f"{user}@example.com", "iat": now,
+              "exp": now + seconds}
     parts = [base64url(json.dumps(part).encode()) for part in ({"alg": "RS256", "kid": "demo"}, claims)]
     signed = ".".join(parts)
     return signed + "." + base64url(openssl("dgst", "-sha256", "-sign", key, stdin=signed.encode()))

@@ -27,8 +27,8 @@ import ssl
 import urllib.parse
 
 BLOCK = bytes(range(256)) * 256  # 64 KiB; /bytes repeats it
-REASONS = {100: "Continue", 101: "Switching Protocols", 103: "Early Hints", 200: "OK", 204: "No Content", 304: "Not Modified", 400: "Bad Request",
-           404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
+REASONS = {100: "Continue", 101: "Switching Protocols", 103: "Early Hints", 200: "OK", 204: "No Content", 304: "Not Modified",
+           400: "Bad Request", 404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
 LARGEST_HEAD = 256 * 1024
 LARGEST_FRAME = 1024 * 1024
 

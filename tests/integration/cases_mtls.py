@@ -74,7 +74,8 @@ class Authority:
     def client(self, name, times=VALID):
         """(certificate with its intermediates, key) of a client whose e-mail address is NAME@example.com."""
         at = f"{self.folder}/{name}"
-        self.request(name, at + ".key", at + ".csr", "-addext", f"subjectAltName=email:{name}@example.com,DNS:{name}.example")
+        self.request(name, at + ".key", at + ".csr", "-addext",
+                     f"subjectAltName=email:{name}@example.com,DNS:{name}.example")
         self.sign(at + ".csr", at + ".pem", "client", times)
         with open(at + ".chain", "w") as chain:
             for part in [at + ".pem"] + [self.cert] * bool(self.parent):
@@ -137,8 +138,8 @@ def policy_with_default_deny(t):
     """The default: whoever shows no good certificate is told so with 495, on every route."""
     pki = Pki(t)
     route = {"from": "https://app.localhost", "to": t.service().url}
-    proxy = t.proxy(t.config([{**route, "prefix": "/mail", "allowed_users": ["anna@example.com"]}, {**route, **EVERYBODY}],
-                             **pki.keys("policy_with_default_deny")))
+    mail = {**route, "prefix": "/mail", "allowed_users": ["anna@example.com"]}
+    proxy = t.proxy(t.config([mail, {**route, **EVERYBODY}], **pki.keys("policy_with_default_deny")))
     statuses(t, proxy, pki, [(name, 200) for name in GOOD] + [(name, 495) for name in BAD])
     statuses(t, proxy, pki, [("anna", 200), ("berta", 403), (None, 495), ("expired", 495)], "/mail")
     body = t.curl("-H", "Accept: application/json", *pki.shown("expired"), proxy=proxy)
