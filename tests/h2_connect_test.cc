@@ -364,7 +364,7 @@ TEST(H2ConnectClient, RefusedBySettings) {
       if (before) c.feed(greeting);
       c.flush();
       EXPECT_FALSE(c.codec_->takes_extended_connect());
-      EXPECT_EQ(r.reset.cause, EndCause::upgrade_refused);
+      EXPECT_EQ(r.reset.cause, EndCause::upstream_protocol);
       EXPECT_STREQ(r.reset.detail, "extended_connect");
       EXPECT_FALSE(r.told_in_sender);
       EXPECT_EQ(c.codec().active(), 0u);

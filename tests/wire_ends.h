@@ -266,7 +266,9 @@ class H2End {
     Headers trailers;
   };
 
-  H2End(std::shared_ptr<net::FakePeer> peer, bool server, std::function<Incoming*(int32_t id)> on_request)
+  // `extended`: a service that takes extended CONNECT (RFC 8441).
+  H2End(std::shared_ptr<net::FakePeer> peer, bool server, std::function<Incoming*(int32_t id)> on_request,
+        bool extended = false)
       : peer_(std::move(peer)), server_(server), on_request_(std::move(on_request)) {
     nghttp2_session_callbacks* c = nullptr;
     nghttp2_session_callbacks_new(&c);
@@ -285,7 +287,8 @@ class H2End {
     }
     nghttp2_option_del(o);
     nghttp2_session_callbacks_del(c);
-    nghttp2_submit_settings(ng, 0, nullptr, 0);
+    const nghttp2_settings_entry connect{NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
+    nghttp2_submit_settings(ng, 0, &connect, extended ? 1 : 0);
   }
   ~H2End() { nghttp2_session_del(ng); }
   H2End(const H2End&) = delete;

@@ -305,7 +305,8 @@ class TestService {
   net::FakeService& at() { return at_; }
 
   std::deque<Request> requests;
-  size_t window = SIZE_MAX;  // of new connections: how much their kernel takes
+  size_t window = SIZE_MAX;             // of new connections: how much their kernel takes
+  bool takes_extended_connect = false;  // new connections say so (h2)
 
  private:
   void run() { loop_.run(); }
@@ -320,11 +321,14 @@ class TestService {
     c.peer = std::move(peer);
     c.peer->set_window(window);
     if (h2_) {
-      c.h2 = std::make_unique<H2End>(c.peer, true, [this, &c](int32_t id) {
-        Request& r = begin(c);
-        r.id = id;
-        return &r;
-      });
+      c.h2 = std::make_unique<H2End>(
+          c.peer, true,
+          [this, &c](int32_t id) {
+            Request& r = begin(c);
+            r.id = id;
+            return &r;
+          },
+          takes_extended_connect);
       c.peer->on_change = [this, &c](net::FakePeer&) {
         c.h2->pump();
         for (Request& r : requests) name_h2(r);

@@ -150,7 +150,7 @@ void H2Client::submit(ClientStream& s, const RequestHead& head) {
   const bool connect = head.method == Method::connect;
   const bool extended = connect && !head.upgrade.empty();
   if (extended && !extended_connect()) {
-    s.failure = {EndCause::upgrade_refused, "extended_connect"};
+    s.failure = {EndCause::upstream_protocol, "extended_connect"};
     return cut(s, NGHTTP2_CANCEL);
   }
   char length[20];

@@ -400,7 +400,7 @@ class ClientCodec : public Codec {
   virtual RequestSender& start(ResponseReceiver& receiver) = 0;  // capacity() > 0
   // False: a request with Method::connect and an upgrade can not go here. HTTP/2 learns it from the peer's SETTINGS
   // (RFC 8441 3). Until they have come this is true and such a head waits for them; when they do not allow it, the
-  // exchange ends with upgrade_refused "extended_connect", and nothing was sent.
+  // exchange ends with upstream_protocol "extended_connect", and nothing was sent.
   virtual bool takes_extended_connect() const { return false; }
 };
 

@@ -201,6 +201,7 @@ void Exchange::send_request_head() {
   Bytes endpoint_authority = attempt_.endpoint()->config->authority;
   head_->authority = original_authority_;
   head_->authority = route::rewrite_host(route_->rewrite, *head_, path_.path, endpoint_authority, head_->arena);
+  if (tunnel_) tunnel_->ask(*head_, attempt_.protocol());
   attempt_.sender()->send_head(*head_);
 }
 

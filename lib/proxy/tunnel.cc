@@ -33,33 +33,47 @@ uint16_t close_code(EndCause cause) {
 
 }  // namespace
 
-std::unique_ptr<Tunnel> Tunnel::make(http::RequestHead& head, const config::Route& route) {
+std::unique_ptr<Tunnel> Tunnel::make(const http::RequestHead& head, const config::Route& route) {
   if (route.tcp) return std::unique_ptr<Tunnel>(new Tunnel(Kind::tcp, false));
-  if (!route.allow_websockets || !http::equal_no_case(head.upgrade, "websocket")) return nullptr;
-  if (!websocket::is_websocket_request(head)) return nullptr;
+  if (!route.allow_websockets || !websocket::is_websocket_request(head)) return nullptr;
   const bool extended = head.method == http::Method::connect;
-  if (!extended) return std::unique_ptr<Tunnel>(new Tunnel(Kind::websocket, false));
-  auto tunnel = std::unique_ptr<Tunnel>(new Tunnel(Kind::websocket, true));
-  uint8_t nonce[16];
-  if (getrandom(nonce, sizeof nonce, 0) != ssize_t(sizeof nonce)) return nullptr;
-  tunnel->key_ = websocket::make_key(nonce);
-  head.method = http::Method::get;
-  head.method_name = "GET";
-  head.fields.set("Sec-WebSocket-Key", head.arena.copy(tunnel->key_));
-  head.fields.set("Sec-WebSocket-Version", "13");
+  auto tunnel = std::unique_ptr<Tunnel>(new Tunnel(Kind::websocket, extended));
+  if (extended) {
+    uint8_t nonce[16];
+    if (getrandom(nonce, sizeof nonce, 0) != ssize_t(sizeof nonce)) return nullptr;
+    tunnel->key_ = websocket::make_key(nonce);
+  } else {
+    tunnel->key_ = head.fields.find(http::FieldId::sec_websocket_key)->value;
+  }
   return tunnel;
 }
 
+void Tunnel::ask(http::RequestHead& head, http::Protocol protocol) {
+  if (kind_ == Kind::tcp) return;
+  asked_extended_ = protocol == http::Protocol::http2;
+  head.method = asked_extended_ ? http::Method::connect : http::Method::get;
+  head.method_name = asked_extended_ ? "CONNECT" : "GET";
+  if (asked_extended_) {
+    head.fields.remove("sec-websocket-key");
+  } else {
+    head.fields.set("Sec-WebSocket-Key", head.arena.copy(key_));
+  }
+}
+
 Tunnel::Answer Tunnel::answer(http::ResponseHead& head) {
-  if (kind_ == Kind::tcp) {
+  if (kind_ == Kind::tcp || asked_extended_) {
     if (head.status / 100 != 2) return Answer::refused;
   } else {
     if (head.status != 101) return Answer::refused;
-    if (extended_) {
-      if (!websocket::is_websocket_answer(head, key_)) return Answer::broken;
-      head.fields.remove("sec-websocket-accept");
-      head.status = 200;
+    // A client that sent the key checks the answer to it.
+    if (extended_ && !websocket::is_websocket_answer(head, key_)) return Answer::broken;
+  }
+  if (kind_ == Kind::websocket) {
+    if (extended_) head.fields.remove("sec-websocket-accept");
+    if (!extended_ && asked_extended_) {
+      head.fields.set("Sec-WebSocket-Accept", head.arena.copy(websocket::accept_key(key_)));
     }
+    head.status = extended_ ? 200 : 101;
   }
   head.has_body = true;
   open_ = true;

@@ -14,11 +14,13 @@ class Tunnel {
  public:
   enum class Kind : uint8_t { websocket, tcp };
 
-  // Null: this route takes no such tunnel. Otherwise the head has become what goes up: a WebSocket that came by HTTP/2
-  // (RFC 8441) is asked for by Upgrade, with a key of our own.
-  static std::unique_ptr<Tunnel> make(http::RequestHead& head, const config::Route& route);
+  // Null: this route takes no such tunnel.
+  static std::unique_ptr<Tunnel> make(const http::RequestHead& head, const config::Route& route);
 
   Kind kind() const { return kind_; }
+  // Makes of `head` what a service of this protocol is asked: a WebSocket by Upgrade, with a key of our own when the
+  // client has none, or by extended CONNECT (RFC 8441), which has no key.
+  void ask(http::RequestHead& head, http::Protocol protocol);
   enum class Answer : uint8_t { opened, refused, broken };
   // The service's answer; when it opens the tunnel, `head` becomes what the client gets. `refused`: an ordinary answer.
   Answer answer(http::ResponseHead& head);
@@ -31,9 +33,10 @@ class Tunnel {
  private:
   Tunnel(Kind kind, bool extended) : kind_(kind), extended_(extended) {}
   const Kind kind_;
-  const bool extended_;  // came as extended CONNECT
+  const bool extended_;          // came as extended CONNECT
+  bool asked_extended_ = false;  // went up as one
   bool open_ = false;
-  std::string key_;  // our own Sec-WebSocket-Key, when the client sent none
+  std::string key_;  // Sec-WebSocket-Key: the client's, or our own when it sent none
 };
 
 }  // namespace cardea::proxy
