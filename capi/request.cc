@@ -62,7 +62,7 @@ int request_text(const proxy::Exchange& x, int what, cardea_str* out) {
       for (std::string_view r : x.decision().reasons) scratch.append(scratch.empty() ? "" : ",").append(r);
       return give(out, scratch);
     case CARDEA_STR_POLICY_DATA:
-      return give(out, x.route() ? Bytes(x.route()->policy->host_data()) : Bytes());
+      return give(out, x.policy_data());
     case CARDEA_STR_ENDPOINT:
       return give(out, x.endpoint() ? Bytes(x.endpoint()->text) : Bytes());
     case CARDEA_STR_PROTOCOL:

@@ -202,6 +202,33 @@ TEST_P(HostLease, IsAskedAgainWhenTheHostWants) {
   expect_cut(0);
 }
 
+// Another question is another decision: asked once, under its own data, and its answer stays.
+TEST_P(HostLease, AnotherQuestionIsAskedOnce) {
+  begin_stream();
+  std::string data;
+  hooks->authorize = [&](proxy::Exchange& x, uint64_t) {
+    again.push_back(x.reauthorizes());
+    EXPECT_LT(again.size(), 10u) << "asked for ever";
+    data = x.policy_data();
+    return again.size() < 10 ? answer : Answer::deny;
+  };
+  const std::string other =
+      file("- from: https://a.example\n  to: " + to("10.0.0.1:80") + "\n  policy: {allow: {or: [{host: y}]}}\n",
+           "stream_idle_timeout: 0s");
+  apply(other);
+  EXPECT_EQ(again, (std::vector<bool>{false, true}));
+  EXPECT_EQ(data, "\"y\"");
+  expect_lives(0);
+  apply(other);
+  EXPECT_EQ(again.size(), 2u) << "the answer to the same question stands";
+  expect_lives(0);
+  answer = Answer::deny;
+  apply(asks());
+  EXPECT_EQ(again.size(), 3u) << "an old answer to an old question does not";
+  EXPECT_EQ(data, "\"x\"");
+  expect_cut(0);
+}
+
 TEST_P(HostLease, ItsSilenceEndsTheStreamUnlessToldOtherwise) {
   for (bool keep : {false, true}) {
     if (keep) TearDown(), clients.clear(), streams.clear(), upstream.clear();

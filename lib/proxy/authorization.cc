@@ -93,7 +93,7 @@ void Exchange::judge() {
   policy::Facts f = facts(*generation_, *route_, identity_.get());
   f.host = host_answer_;
   decision_ = route_->policy->evaluate(f);
-  if (decision_.verdict == Verdict::ask_host) return ask_host();
+  if (decision_.verdict == Verdict::ask_host) return ask_host(*route_);
   if (decision_.verdict != Verdict::allow) return refuse();
   outcome_.allowed = true;
   decided();
@@ -101,7 +101,10 @@ void Exchange::judge() {
   if (!finished_ && worker_.current_generation() != generation_) judge_again(Again::change);
 }
 
-void Exchange::ask_host() {
+void Exchange::ask_host(const config::Route& route) {
+  // What was answered to another question counts no more.
+  if (asked_ && asked_->host_data() != route.policy->host_data()) host_answer_ = Host::unknown;
+  asked_ = route.policy;
   Hooks& hooks = worker_.proxy().hooks();
   if (!(token_ = worker_.tokens().open(*this))) return authorization_failed("pending_authorizations");
   const Hooks::Answer answer = hooks.on_authorize(*this, token_);
@@ -247,7 +250,7 @@ Exchange::Judgement Exchange::judge_by(const GenerationPtr& generation, Host ans
     j.identity = session_.certificate(trust_of(s, *j.route)).identity;
   }
   policy::Facts f = facts(*generation, *j.route, j.identity.get());
-  const bool same_question = before && before->policy->host_data() == j.route->policy->host_data();
+  const bool same_question = asked_ && asked_->host_data() == j.route->policy->host_data();
   f.host = !worker_.proxy().hooks().authorizes() ? Host::no : same_question ? answer : Host::unknown;
   j.decision = j.route->policy->evaluate(f);
   return j;
@@ -260,7 +263,7 @@ void Exchange::judge_again(Again why) {
   Judgement j = judge_by(newest, why == Again::host ? Host::unknown : host_answer_);
   if (j.decision.verdict == Verdict::ask_host) {
     renew_lease(*j.route, *newest);  // in any case
-    if (!token_) ask_host();
+    if (!token_) ask_host(*j.route);
     return;
   }
   identity_ = std::move(j.identity);

@@ -73,6 +73,8 @@ class Exchange final : public net::Deferred,
   const identity::Identity* identity() const { return identity_.get(); }  // null: nobody
   const identity::Certificate* certificate() const;                       // the leaf that the client showed; null: none
   bool reauthorizes() const { return outcome_.allowed; }  // in on_authorize: it has passed before and is asked again
+  // The data of the question that the host was asked last; without one, of the route's.
+  Bytes policy_data() const { return asked_ ? asked_->host_data() : route_ ? route_->policy->host_data() : Bytes(); }
   uint64_t policy_generation() const { return (judged_by_ ? *judged_by_ : *generation_).snapshot->generation; }
   const cluster::Endpoint* endpoint() const { return attempt_.endpoint().get(); }
   // How it ended and what it took; meaningful in on_request_end.
@@ -125,7 +127,7 @@ class Exchange final : public net::Deferred,
   void authorize();  // from here to decided(): authorization.cc
   bool identify();
   void judge();
-  void ask_host();
+  void ask_host(const config::Route& route);
   void authorization_failed(const char* what);
   void refuse();
   void sign_in();
@@ -222,6 +224,7 @@ class Exchange final : public net::Deferred,
   token::KeySetPtr keys_;  // with these
   token::Fault token_fault_ = token::Fault::none;
   policy::Facts::Host host_answer_ = policy::Facts::Host::unknown;
+  std::shared_ptr<const policy::Policy> asked_;  // whose question host_answer_ answers, or the host is thinking about
   bool cors_preflight_ = false;
   GenerationPtr judged_by_;                      // null: generation_
   const config::Route* judged_route_ = nullptr;  // in judged_by_; null: route_
