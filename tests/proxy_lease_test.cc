@@ -229,6 +229,32 @@ TEST_P(HostLease, AnotherQuestionIsAskedOnce) {
   expect_cut(0);
 }
 
+// Nor is it waited for once somebody has been revoked.
+TEST_P(HostLease, ARevocationDoesNotWaitForAnAnswer) {
+  begin_with(asks());
+  hooks->authorize = [this](proxy::Exchange&, uint64_t t) {
+    if (answer == Answer::allow) proxy::authorize_complete(t, true, "alice");
+    return Answer::pending;
+  };
+  clients.push_back(connect(down_h2()));
+  streams.push_back({clients[0].get(), clients[0]->get("/stream")});
+  auto& r = service->expect("GET", "/stream");
+  service->head(r, 200);
+  service->body(r, "x");
+  upstream.push_back(&r);
+  answer = Answer::pending;
+  apply(file("- from: https://a.example\n  to: " + to("10.0.0.1:80") + "\n  policy: {allow: {or: [{host: y}]}}\n",
+             "stream_idle_timeout: 0s"));
+  EXPECT_EQ(hooks->asked.size(), 2u);
+  expect_lives(0);
+  proxy::Revocation alice;
+  alice.user = "alice";
+  EXPECT_TRUE(proxy->revoke(alice, kNow * 1000));
+  loop.run();
+  expect_cut(0);
+  EXPECT_EQ(causes(), "truncated:revoked:user");
+}
+
 TEST_P(HostLease, ItsSilenceEndsTheStreamUnlessToldOtherwise) {
   for (bool keep : {false, true}) {
     if (keep) TearDown(), clients.clear(), streams.clear(), upstream.clear();

@@ -262,7 +262,8 @@ void Exchange::judge_again(Again why) {
   const GenerationPtr newest = worker_.current_generation();
   Judgement j = judge_by(newest, why == Again::host ? Host::unknown : host_answer_);
   if (j.decision.verdict == Verdict::ask_host) {
-    renew_lease(*j.route, *newest);  // in any case
+    if (End end; revoked(end)) return withdraw(end, outcome_.ended_by);  // whatever the host is going to say
+    renew_lease(*j.route, *newest);                                      // in any case
     if (!token_) ask_host(*j.route);
     return;
   }
