@@ -113,6 +113,23 @@ TEST_P(Endings, WhoDoesNotLetGoIsCut) {
   EXPECT_EQ(counter("permissions_withdrawn_total"), 1u);
 }
 
+TEST_P(Endings, WhoHasBeenToldIsNotEndedAgain) {
+  begin_sockets();
+  open("alice");
+  open("bob");
+  std::string told;
+  auto end = [&](const char* user) {
+    proxy::Selector which;
+    which.user = user;
+    proxy::end_exchanges(*proxy, which, "operator", [&](std::string json) { told = std::move(json); });
+    loop.run();
+    return told;
+  };
+  EXPECT_EQ(end("alice"), "{\"ended\":1}");
+  EXPECT_EQ(end("alice"), "{\"ended\":0}") << "it is closing";
+  EXPECT_EQ(end(""), "{\"ended\":1}");
+}
+
 TEST_P(Endings, TheFrameInProgressArrivesFirst) {
   const std::string whole = down(std::string(200, 'p'));  // 16 bits of length
   begin_sockets("allow_any_authenticated_user: true");

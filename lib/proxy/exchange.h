@@ -49,6 +49,7 @@ class Exchange final : public net::Deferred,
   void begin_lease();  // it has lived for a while: from now on it is judged again when its time comes
   // Whether it has passed and can be judged again.
   bool holds_lease() const { return outcome_.allowed && !finished_ && !ending_; }
+  bool ending() const { return ending_; }            // both ends of a tunnel were told, and close it when they like
   uint64_t judged_in() const { return judged_in_; }  // the worker's round of judging that it was last part of
   void set_judged_in(uint64_t round) { judged_in_ = round; }
   Millis started_at() const { return started_at_; }

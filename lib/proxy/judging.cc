@@ -65,7 +65,7 @@ size_t Worker::withdraw(const Selector& which, const http::End& end, const std::
   net::Loop::Turn turn(loop_);
   size_t n = 0;
   each_exchange([&](Exchange& x) {
-    if (!which.fits(x)) return;
+    if (x.ending() || !which.fits(x)) return;
     ++n;
     x.withdraw(end, by);
   });
