@@ -19,6 +19,7 @@ class Assertions {
   struct Signed {
     token::SignerPtr signer;
     identity::IdentityPtr who;
+    std::vector<std::string> claims;  // that were asked for, whether it has them or not
     int64_t at = 0;
     std::string text;
   };
