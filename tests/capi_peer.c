@@ -78,6 +78,7 @@ static struct {
 } origin = {-1, {-1, -1}, 0, 0, "", 0, PTHREAD_MUTEX_INITIALIZER};
 
 typedef struct peer {
+  int frames; /* it speaks WebSocket */
   size_t size;
   char head[16384];
 } peer;
@@ -92,6 +93,28 @@ static void write_all(int fd, const char* bytes, size_t n) {
   }
 }
 
+/* To the key of RFC 6455 1.3. */
+static const char kUpgraded[] =
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/* Short frames go back without their mask; false: one that closes. */
+static int echo(int fd, peer* p) {
+  unsigned char* frame = (unsigned char*)p->head;
+  char out[2 + 127];
+  size_t n, i;
+  while (p->size >= 6 && p->size >= 6 + (n = frame[1] & 0x7fu)) {
+    if ((frame[0] & 0x0f) == 8) return 0;
+    out[0] = (char)frame[0];
+    out[1] = (char)n;
+    for (i = 0; i < n; ++i) out[2 + i] = (char)(frame[6 + i] ^ frame[2 + i % 4]);
+    write_all(fd, out, 2 + n);
+    p->size -= 6 + n;
+    memmove(frame, frame + 6 + n, p->size);
+  }
+  return 1;
+}
+
 static void answer(int fd, peer* p) {
   char head[128];
   pthread_mutex_lock(&origin.mutex);
@@ -101,6 +124,11 @@ static void answer(int fd, peer* p) {
   if (strstr(p->head, " /cut")) {
     sprintf(head, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\npart");
     write_all(fd, head, strlen(head));
+    return;
+  }
+  if (strstr(p->head, " /ws")) {
+    write_all(fd, kUpgraded, strlen(kUpgraded));
+    p->frames = 1;
     return;
   }
   sprintf(head, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %lu\r\n\r\n", (unsigned long)p->size);
@@ -114,6 +142,7 @@ static int serve(int fd, peer* p) {
   if (n <= 0) return 0;
   p->size += (size_t)n;
   p->head[p->size] = 0;
+  if (p->frames) return echo(fd, p);
   if (!strstr(p->head, "\r\n\r\n")) return p->size + 1 < sizeof p->head;
   answer(fd, p);
   p->size = 0;
@@ -171,6 +200,7 @@ static void* run_origin(void* unused) {
       fds[count].events = POLLIN;
       fds[count].revents = 0;
       peers[count - 2].size = 0;
+      peers[count - 2].frames = 0;
       if (fds[count].fd >= 0) ++count;
     }
   }

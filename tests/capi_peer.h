@@ -30,7 +30,8 @@ int failed_checks(void);
 const char* text_of(cardea_str s);
 
 /* ---- a service: answers with the head that it received --------------------------------------------
- * /hold: no answer ever. /cut: the head and a part of the body, then nothing. */
+ * /hold: no answer ever. /cut: the head and a part of the body, then nothing. /ws: a WebSocket that sends frames back.
+ */
 
 void origin_start(void);
 void origin_stop(void);

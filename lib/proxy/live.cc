@@ -30,6 +30,10 @@ void append(std::string& list, const std::string& item) {
 void ask_all(Proxy& proxy, std::function<void(Gathering&)> done, std::function<void(Worker&, Gathering&)> ask) {
   auto gathering = std::make_shared<Gathering>(std::move(done));
   proxy.each_worker([&](Worker& w) { w.post([gathering, ask](Worker& worker) { ask(worker, *gathering); }); });
+  // However fast they are: the last one to let go is a worker, not this thread.
+  proxy.each_worker([&](Worker& w) {
+    if (gathering) w.post([last = std::move(gathering)](Worker&) {});
+  });
 }
 
 std::string brief(const Exchange& x) {

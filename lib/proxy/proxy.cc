@@ -50,11 +50,12 @@ void Proxy::drain(Millis deadline, std::function<void()> done) {
     return;
   }
   // The end of the last copy is the completion: a worker that closes meanwhile drops its copy unused.
-  const std::shared_ptr<void> last(nullptr, [done = std::move(done)](void*) {
+  std::shared_ptr<void> last(nullptr, [done = std::move(done)](void*) {
     if (done) done();
   });
   for (Worker* w : workers_) w->post_drain(deadline, [last] {});
-  lock.unlock();  // before `last`: what it runs may call in here
+  // However fast they are: the last one to let go is a worker, not this thread.
+  workers_.front()->post([last = std::move(last)](Worker&) {});
 }
 
 bool Proxy::admit_connection() {
