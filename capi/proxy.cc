@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "capi.h"
+#include "cluster/member.h"
 
 using namespace cardea;
 
@@ -61,11 +62,55 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
     enqueue([&] {
       cardea_queue::Item item = describe(x, CARDEA_EVENT_REQUEST_END);
       item.event.value = x.outcome().status;
-      for (int what : {CARDEA_STR_CAUSE, CARDEA_STR_FLAGS, CARDEA_STR_ENDPOINT, CARDEA_STR_ACCESS_RECORD}) {
+      for (int what :
+           {CARDEA_STR_CAUSE, CARDEA_STR_FLAGS, CARDEA_STR_CLUSTER, CARDEA_STR_ENDPOINT, CARDEA_STR_ACCESS_RECORD}) {
         put(item, what, [&](cardea_str* out) { return capi::request_text(x, what, out); });
       }
       return item;
     });
+  }
+  int on_pick(proxy::Exchange& x, const std::vector<cluster::EndpointPtr>& endpoints) override {
+    if (!handlers_.on_pick_endpoint) return -1;
+    std::vector<cardea_str> names;
+    std::vector<uint32_t> weights, active;
+    for (const cluster::EndpointPtr& e : endpoints) {
+      names.push_back({e->text().data(), e->text().size()});
+      weights.push_back(e->weight);
+      active.push_back(e->state->requests.value());
+    }
+    return handlers_.on_pick_endpoint(ud_, capi::lent(x), names.data(), weights.data(), active.data(), names.size());
+  }
+  void on_health(const cluster::HealthEvent& h) override {
+    const int health = h.outlier   ? h.healthy    ? CARDEA_HEALTH_RETURNED
+                                     : h.enforced ? CARDEA_HEALTH_EJECTED
+                                                  : CARDEA_HEALTH_WOULD_EJECT
+                       : h.healthy ? CARDEA_HEALTH_HEALTHY
+                                   : CARDEA_HEALTH_UNHEALTHY;
+    if (handlers_.on_health) {
+      const cardea_str cluster = borrowed(h.cluster), endpoint = borrowed(h.endpoint), cause = borrowed(h.cause);
+      return handlers_.on_health(ud_, &cluster, &endpoint, health, &cause);
+    }
+    if (!wants(CARDEA_EVENT_HEALTH)) return;
+    enqueue([&] {
+      cardea_queue::Item item = about_endpoint(CARDEA_EVENT_HEALTH, h.cluster, h.endpoint);
+      item.event.value = health;
+      item.strings.emplace_back(CARDEA_STR_CAUSE, std::string(h.cause));
+      return item;
+    });
+  }
+  proxy::Hooks::Check on_custom_check(Bytes cluster, Bytes endpoint, uint64_t token) override {
+    if (handlers_.on_health_check) {
+      const cardea_str c = borrowed(cluster), e = borrowed(endpoint);
+      const int answer = handlers_.on_health_check(ud_, &c, &e, token);
+      return answer == CARDEA_ALLOW ? Check::passed : answer == CARDEA_PENDING ? Check::pending : Check::failed;
+    }
+    if (!wants(CARDEA_EVENT_HEALTH_CHECK)) return Check::failed;
+    const bool queued = enqueue([&] {
+      cardea_queue::Item item = about_endpoint(CARDEA_EVENT_HEALTH_CHECK, cluster, endpoint);
+      item.event.token = token;
+      return item;
+    });
+    return queued ? Check::pending : Check::failed;
   }
   void on_conn_open(proxy::Session& s) override {
     if (handlers_.on_conn_open) return handlers_.on_conn_open(ud_, capi::lent(s));
@@ -91,6 +136,14 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
   static void put(cardea_queue::Item& item, int what, Get get) {
     cardea_str s{};
     if (get(&s) == CARDEA_OK) item.strings.emplace_back(what, std::string(s.ptr, s.len));
+  }
+  static cardea_str borrowed(Bytes s) { return {s.data(), s.size()}; }
+  static cardea_queue::Item about_endpoint(int type, Bytes cluster, Bytes endpoint) {
+    cardea_queue::Item item;
+    item.event.type = uint32_t(type);
+    item.strings.emplace_back(CARDEA_STR_CLUSTER, std::string(cluster));
+    item.strings.emplace_back(CARDEA_STR_ENDPOINT, std::string(endpoint));
+    return item;
   }
   static cardea_queue::Item describe(const proxy::Exchange& x, int type) {
     cardea_queue::Item item;
@@ -189,7 +242,7 @@ int cardea_authorize_complete(cardea_token t, int decision, const char* identity
 }
 
 int cardea_proxy_set_queue(cardea_proxy* p, cardea_queue* q, uint32_t types) {
-  constexpr uint32_t kTypes = (2u << CARDEA_EVENT_OVERFLOW) - (1u << CARDEA_EVENT_AUTHORIZE);
+  constexpr uint32_t kTypes = (2u << CARDEA_EVENT_HEALTH_CHECK) - (1u << CARDEA_EVENT_AUTHORIZE);
   if (!p || types & ~kTypes) return CARDEA_EINVAL;
   if (p->proxy->has_workers()) return CARDEA_ESEALED;
   p->hooks->set_queue(q, types);

@@ -64,7 +64,9 @@ int request_text(const proxy::Exchange& x, int what, cardea_str* out) {
     case CARDEA_STR_POLICY_DATA:
       return give(out, x.policy_data());
     case CARDEA_STR_ENDPOINT:
-      return give(out, x.endpoint() ? Bytes(x.endpoint()->text) : Bytes());
+      return give(out, x.endpoint() ? Bytes(x.endpoint()->text()) : Bytes());
+    case CARDEA_STR_CLUSTER:
+      return give(out, x.endpoint() ? Bytes(x.endpoint()->cluster().name) : Bytes());
     case CARDEA_STR_PROTOCOL:
       return give(out, http::protocol_name(x.head().protocol));
     case CARDEA_STR_FLAGS:

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/cluster.h"
+#include "cluster/shared.h"
 #include "fake_net.h"
 
 namespace cardea::cluster {
@@ -100,6 +100,7 @@ struct Exchange final : AttemptEvents, http::ResponseReceiver {
     end = e;
     if (when_failed) when_failed();
   }
+  int on_choose(Attempt&, const std::vector<EndpointPtr>& of) override { return choose ? choose(of) : -1; }
   void on_informational(http::ResponsePtr) override {}
   void on_head(http::ResponsePtr head) override { status = head->status; }
   void on_body(Bytes bytes) override { body.append(bytes); }
@@ -127,6 +128,7 @@ struct Exchange final : AttemptEvents, http::ResponseReceiver {
   End end;
   std::string body;
   std::function<void()> when_ready, when_failed, when_reset, when_ended;
+  std::function<int(const std::vector<EndpointPtr>&)> choose;
 };
 
 class ClusterTest : public testing::Test {
@@ -149,7 +151,19 @@ class ClusterTest : public testing::Test {
     config.tls_options.alpn = {"h2", "http/1.1"};
   }
   void make() {
-    turn([&] { cluster = Cluster::make(loop, network, std::make_shared<const ClusterConfig>(config)); });
+    turn([&] { cluster = Cluster::make(loop, network, std::make_shared<const ClusterConfig>(config), seed()); });
+  }
+  // With this one, turns begin with the first endpoint.
+  uint64_t seed() const {
+    for (uint64_t seed = 0; config.balance.algorithm != "host"; ++seed) {
+      balance::Balancer balancer(config.balance, seed);
+      std::vector<balance::Host> hosts;
+      for (const EndpointConfig& e : config.endpoints) hosts.push_back({.key = e.host, .weight = e.weight});
+      if (hosts.empty()) return seed;
+      balancer.set(std::move(hosts), 0);
+      if (balancer.pick({}) == 0) return seed;
+    }
+    return 0;
   }
   template <class Fn>
   void turn(Fn fn) {
@@ -160,16 +174,16 @@ class ClusterTest : public testing::Test {
     loop.run();
   }
   // A request is on its way, as far as it gets by itself.
-  Exchange& get(bool fresh = false, const Endpoint* avoid = nullptr) {
-    Exchange& x = begin(fresh, avoid);
+  Exchange& get(Wish wish = {}) {
+    Exchange& x = begin(wish);
     loop.run();
     return x;
   }
-  Exchange& begin(bool fresh = false, const Endpoint* avoid = nullptr) {
+  Exchange& begin(Wish wish = {}) {
     exchanges.push_back(std::make_unique<Exchange>());
     Exchange& x = *exchanges.back();
     net::Loop::Turn t(loop);
-    x.attempt.start(*cluster, avoid, fresh);
+    x.attempt.start(*cluster, wish);
     return x;
   }
   void cancel(Exchange& x) {

@@ -92,11 +92,11 @@ TEST(Faults, AllAtOnceInOrder) {
             "f:3:1: autocert: not supported by cardea: autocert\n"
             "f:4:1: colour: unknown key\n"
             "f:6:9: routes[0].from: may not have a path or a query: use prefix, path or regex\n"
-            "f:7:7: routes[0].to: must begin with http://, https://, h2c://, http+unix:// or https+unix://\n"
+            "f:7:7: routes[0].to: must begin with http://, https://, h2c://, srv://, http+unix:// or https+unix://\n"
             "f:8:12: routes[0].timeout: must be a duration such as 500ms, 30s or 1h30m: '1' has no unit\n"
             "f:9:3: routes[0].allow_spdy: not supported yet: allow_spdy\n"
             "f:10:3: routes[1]: has no from\n"
-            "f:10:7: routes[1].to: needs a weight behind every URL or behind none\n"
+            "f:10:7: routes[1].to: needs a weight for every URL or for none\n"
             "f:11:11: routes[1].prefix: must begin with /\n"
             "f:12:3: routes[1].prefix: duplicate key, first used in line 11");
 }

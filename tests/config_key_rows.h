@@ -171,8 +171,9 @@ const RouteRow kRouteRows[] = {
      [](const Route& r) { return r.policy->evaluate({}).verdict == policy::Verdict::deny; }},
     {"allow_public_unauthenticated_access: true\npolicy: {deny: {or: [{reject: true}]}}",
      [](const Route& r) { return r.policy->evaluate({}).verdict == policy::Verdict::allow; }},
-    {"load_balancing_policy: round_robin", [](const Route& r) { return r.cluster->lb_policy == "round_robin"; }},
-    {"lb_policy: ROUND_ROBIN", [](const Route& r) { return r.cluster->lb_policy == "round_robin"; }},
+    {"load_balancing_policy: round_robin",
+     [](const Route& r) { return r.cluster->balance.algorithm == "round_robin"; }},
+    {"lb_policy: ROUND_ROBIN", [](const Route& r) { return r.cluster->balance.algorithm == "round_robin"; }},
 };
 
 }  // namespace cardea::config

@@ -27,6 +27,13 @@ class DnsServer {
     bool silent = false;
     std::string alias;  // a CNAME before the addresses
     uint32_t alias_ttl = 300;
+    struct Service {
+      unsigned priority, weight, port;
+      std::string target;
+    };
+    std::vector<Service> services;  // SRV records
+    size_t padding = 0;             // bytes behind the target that belong to no field
+    size_t cut = 0;                 // bytes that are missing at the end of the reply
   };
 
   DnsServer() {
@@ -55,7 +62,7 @@ class DnsServer {
 
   std::string address;
   std::map<std::string, Answer> names;  // fixed before start()
-  std::atomic<int> udp_queries{0}, tcp_queries{0}, a_queries{0}, aaaa_queries{0};
+  std::atomic<int> udp_queries{0}, tcp_queries{0}, a_queries{0}, aaaa_queries{0}, srv_queries{0};
   std::mutex mutex;
   std::vector<int> ports;  // where UDP questions came from
 
@@ -70,7 +77,7 @@ class DnsServer {
   }
   static std::string labels(const std::string& name) {
     std::string out;
-    for (size_t at = 0; at < name.size();) {
+    for (size_t at = 0; at < name.size() && name != ".";) {
       const size_t dot = std::min(name.find('.', at), name.size());
       out += char(dot - at);
       out += name.substr(at, dot - at);
@@ -89,7 +96,7 @@ class DnsServer {
     }
     const size_t end = at + 5;
     const int type = (uint8_t(q[at + 1]) << 8) | uint8_t(q[at + 2]);
-    ++(type == 1 ? a_queries : aaaa_queries);
+    ++(type == 1 ? a_queries : type == 28 ? aaaa_queries : srv_queries);
     const auto found = names.find(name);
     Answer answer;
     answer.rcode = 3;
@@ -110,7 +117,20 @@ class DnsServer {
       owner = target;
       ++count;
     }
+    for (auto& service : answer.services) {
+      if (type != 33) break;
+      const std::string target = labels(service.target);
+      records += owner;
+      put16(records, 33);
+      put16(records, 1);
+      put32(records, answer.ttl + uint32_t(count));
+      put16(records, unsigned(6 + target.size() + answer.padding));
+      for (unsigned n : {service.priority, service.weight, service.port}) put16(records, n);
+      records += target + std::string(answer.padding, 'x');
+      ++count;
+    }
     for (auto& text : type == 1 ? answer.v4 : answer.v6) {
+      if (type == 33) break;
       records += owner;
       put16(records, unsigned(type));
       put16(records, 1);
@@ -127,6 +147,7 @@ class DnsServer {
     put16(r, 1);
     put16(r, truncated ? 0 : unsigned(count));
     put32(r, 0);
+    if (answer.cut < records.size()) records.resize(records.size() - answer.cut);
     return r + q.substr(12, end - 12) + (truncated ? "" : records);
   }
   void serve() {

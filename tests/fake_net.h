@@ -112,7 +112,24 @@ class FakeNetwork final : public Network {
     return n;
   }
   Name& name(const std::string& name) { return names_[name]; }
+  struct Srv {
+    std::vector<SrvRecord> records;  // none: the lookup fails
+    Millis ttl = 60000;
+    int status = 4;  // of c-ares, when it fails
+    Millis delay = 0;
+    bool hang = false;
+    size_t lookups = 0;
+  };
+  Srv& answer_srv(const std::string& name, std::vector<SrvRecord> records, Millis ttl = 60000, Millis delay = 0) {
+    Srv& s = srv_[name];
+    s.records = std::move(records);
+    s.ttl = ttl;
+    s.delay = delay;
+    return s;
+  }
+  Srv& srv(const std::string& name) { return srv_[name]; }
   std::vector<ResolverOptions> resolvers;  // every one that was made
+  size_t fail_resolvers = 0;               // so many cannot be made
 
   // --- Network
 
@@ -129,6 +146,7 @@ class FakeNetwork final : public Network {
   class FakeConnecting;
   class FakeResolver;
   class FakeResolving;
+  class FakeSrvResolving;
 
   std::pair<std::unique_ptr<Stream>, std::shared_ptr<FakePeer>> make(const Address& peer, const Address& local) {
     auto far = std::make_shared<FakePeer>(loop_);
@@ -142,6 +160,7 @@ class FakeNetwork final : public Network {
   Loop& loop_;
   std::map<std::string, FakeService> services_;
   std::map<std::string, Name> names_;
+  std::map<std::string, Srv> srv_;
   std::vector<FakeListener*> listeners_;
   std::shared_ptr<size_t> open_ = std::make_shared<size_t>(0);
   uint16_t next_port_ = 10000;
@@ -249,6 +268,8 @@ class FakeNetwork::FakeResolving final : public Resolving {
       const Address a = *Address::ip(text, 0);
       (a.family() == AF_INET ? v4 : v6).push_back(a);
     }
+    if (v4.size() > max_) v4.resize(max_);
+    if (v6.size() > max_) v6.resize(max_);
     Resolved result{{}, n.ttl};
     switch (family_) {
       case Family::v4_only:
@@ -264,12 +285,13 @@ class FakeNetwork::FakeResolving final : public Resolving {
         result.addresses = v6.empty() ? v4 : v6;
         break;
       case Family::all:
-        result.addresses = v4;
-        result.addresses.insert(result.addresses.end(), v6.begin(), v6.end());
+        for (size_t i = 0; i < std::max(v4.size(), v6.size()); ++i) {
+          if (i < v6.size()) result.addresses.push_back(v6[i]);
+          if (i < v4.size()) result.addresses.push_back(v4[i]);
+        }
         break;
     }
     if (result.addresses.empty()) return events.on_resolve_failed(4, "not found");
-    if (result.addresses.size() > max_) result.addresses.resize(max_);
     events.on_resolved(std::move(result));
   }
 
@@ -281,11 +303,35 @@ class FakeNetwork::FakeResolving final : public Resolving {
   Timer timer_;
 };
 
+class FakeNetwork::FakeSrvResolving final : public Resolving {
+ public:
+  FakeSrvResolving(FakeNetwork& network, const std::string& name, SrvEvents& events)
+      : service_(network.srv_[name]), events_(events), timer_(network.loop_, [this] { finish(); }) {
+    ++service_.lookups;
+    if (!service_.hang) timer_.start(service_.delay);
+  }
+
+ private:
+  void finish() {
+    SrvEvents& events = events_;  // they may delete this
+    if (service_.hang) return;
+    if (service_.records.empty()) return events.on_resolve_failed(service_.status, "failed");
+    events.on_srv({service_.records, service_.ttl});
+  }
+
+  Srv& service_;
+  SrvEvents& events_;
+  Timer timer_;
+};
+
 class FakeNetwork::FakeResolver final : public Resolver {
  public:
   FakeResolver(FakeNetwork& network, size_t max) : network_(network), max_(max) {}
   std::unique_ptr<Resolving> resolve(const std::string& name, Family family, ResolveEvents& events) override {
     return std::make_unique<FakeResolving>(network_, name, family, max_, events);
+  }
+  std::unique_ptr<Resolving> resolve_srv(const std::string& name, SrvEvents& events) override {
+    return std::make_unique<FakeSrvResolving>(network_, name, events);
   }
 
  private:
@@ -328,6 +374,10 @@ inline std::unique_ptr<Connecting> FakeNetwork::connect(const Address& address, 
 }
 
 inline Result<std::unique_ptr<Resolver>> FakeNetwork::resolver(const ResolverOptions& options) {
+  if (fail_resolvers > 0) {
+    --fail_resolvers;
+    return Error{kEio, "no descriptors", EMFILE};
+  }
   resolvers.push_back(options);
   return std::unique_ptr<Resolver>(std::make_unique<FakeResolver>(*this, options.max_addresses));
 }

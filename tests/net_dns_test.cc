@@ -35,6 +35,7 @@ TEST_F(Dns, AnswersByFamily) {
   server.names["alias.test"].v4 = {"10.0.0.9"};
   server.names["alias.test"].alias = "target.test";
   server.names["alias.test"].alias_ttl = 7;
+  server.names["loop.test"].alias = "loop.test";
   server.names["repeated.test"].v4 = {"10.0.0.1", "10.0.0.1", "10.0.0.3"};
   server.names["instant.test"].v4 = {"10.0.0.5"};
   server.names["instant.test"].ttl = 0;
@@ -67,6 +68,8 @@ TEST_F(Dns, AnswersByFamily) {
       {"broken6.test", Family::automatic, "10.0.0.6", 300000, 0},
       {"broken6.test", Family::all, "10.0.0.6", 300000, 0},
       {"alias.test", Family::v4_only, "10.0.0.9", 7000, 0},
+      {"loop.test", Family::v4_only, "", 0, kNoData},
+      {"loop.test", Family::all, "", 0, kNoData},
       {"repeated.test", Family::v4_only, "10.0.0.1 10.0.0.3", 300000, 0},
       {"instant.test", Family::v4_only, "10.0.0.5", 0, 0},
       {"", Family::v4_only, "", 0, kBadName},
@@ -82,7 +85,7 @@ TEST_F(Dns, AnswersByFamily) {
   }
   Resolution all;
   resolve(all, "both.test", Family::all);
-  EXPECT_EQ(all.text.size(), both4.size() + 1 + both6.size()) << all.text;
+  EXPECT_EQ(all.text, "2001:db8::1 10.0.0.1 10.0.0.2");
   Resolution zero;
   resolve(zero, std::string("a\0b", 3), Family::all);
   EXPECT_EQ(zero.status, kBadName);
@@ -103,6 +106,7 @@ TEST_F(Dns, PreferredFamilyAsksForTheOtherOnlyWhenNeeded) {
 
 TEST_F(Dns, ManyAddressesAreBoundedAndComeOverTcp) {
   for (int i = 1; i <= 200; ++i) server.names["many.test"].v4.push_back("10.0.1." + std::to_string(i));
+  server.names["many.test"].v6 = {"2001:db8::1", "2001:db8::2"};
   ResolverOptions options;
   options.max_addresses = 3;
   open(options);
@@ -111,6 +115,107 @@ TEST_F(Dns, ManyAddressesAreBoundedAndComeOverTcp) {
   EXPECT_EQ(r.text, "10.0.1.1 10.0.1.2 10.0.1.3");
   EXPECT_EQ(server.udp_queries, 1);
   EXPECT_EQ(server.tcp_queries, 1);
+  Resolution both;  // no family is crowded out by the other
+  resolve(both, "many.test", Family::all);
+  EXPECT_EQ(both.text, "2001:db8::1 10.0.1.1 2001:db8::2 10.0.1.2 10.0.1.3");
+}
+
+TEST_F(Dns, ServicesOfAName) {
+  using Service = DnsServer::Answer::Service;
+  auto serve = [this](const char* name, std::vector<Service> services) -> DnsServer::Answer& {
+    server.names[name].services = std::move(services);
+    return server.names[name];
+  };
+  serve("_http._tcp.a.test", {{20, 0, 82, "Two.A.test"}, {10, 5, 81, "one.a.test"}, {10, 6, 80, "one.a.test"}}).ttl = 9;
+  serve("alias.test", {{1, 2, 3, "x.test"}}).alias = "_http._tcp.a.test";
+  server.names["alias.test"].alias_ttl = 7;
+  serve("none.test", {{0, 0, 0, "."}});
+  serve("port.test", {{0, 0, 0, "x.test"}, {0, 0, 1, "y.test"}});
+  serve("same.test", {{2, 1, 80, "x.test"}, {1, 3, 80, "x.test"}});
+  serve("names.test", {{0, 1, 1, "a b.test"}, {0, 1, 1, "a/b.test"}, {0, 1, 1, "a_b-1.test"}});
+  serve("bad.test", {{0, 1, 1, "a b.test"}});
+  serve("instant.test", {{0, 0, 1, "x.test"}}).ttl = 0;
+  serve("past.test", {{0, 0, 1, "x.test"}}).ttl = 0x80000001;
+  server.names["address.test"].v4 = {"10.0.0.1"};
+  server.names["loop.test"].alias = "loop.test";
+  server.names["broken.test"].rcode = 2;
+  server.names["silent.test"].silent = true;
+  serve("padded.test", {{0, 0, 1, "x.test"}}).padding = 2;
+  for (size_t cut : {1, 6, 10, 20}) serve(("cut" + std::to_string(cut)).c_str(), {{0, 0, 1, "x.test"}}).cut = cut;
+  ResolverOptions options;
+  options.query_timeout = 50;
+  open(options);
+  const struct {
+    const char* name;
+    std::string text;  // empty: fails with `status`
+    Millis ttl;
+    int status;
+  } rows[] = {
+      {"_http._tcp.a.test", "10/5/one.a.test:81 10/6/one.a.test:80 20/0/two.a.test:82", 9000, 0},
+      {"alias.test", "1/2/x.test:3", 7000, 0},
+      {"none.test", "0/0/.:0", 300000, 0},
+      {"port.test", "0/0/y.test:1", 300000, 0},
+      {"same.test", "1/3/x.test:80", 300000, 0},
+      {"names.test", "0/1/a_b-1.test:1", 300000, 0},
+      {"bad.test", "", 0, kNoData},
+      {"instant.test", "0/0/x.test:1", 0, 0},
+      {"past.test", "0/0/x.test:1", 0, 0},
+      {"address.test", "", 0, kNoData},
+      {"loop.test", "", 0, kNoData},
+      {"missing.test", "", 0, kNotFound},
+      {"broken.test", "", 0, kNoServer},
+      {"silent.test", "", 0, kTimeout},
+      {"padded.test", "", 0, kBadAnswer},
+      {"cut1", "", 0, kBadAnswer},
+      {"cut6", "", 0, kBadAnswer},
+      {"cut10", "", 0, kBadAnswer},
+      {"cut20", "", 0, kBadAnswer},
+      {"", "", 0, kBadName},
+      {"some.localhost", "", 0, kNotFound},
+  };
+  for (auto& row : rows) {
+    SrvResolution r;
+    r.resolving = resolver->resolve_srv(row.name, r);
+    EXPECT_EQ(r.calls, 0);
+    ASSERT_TRUE(spin([&] { return r.calls > 0; })) << row.name;
+    EXPECT_EQ(r.status, row.status) << row.name << ": " << r.text;
+    if (row.status != 0) continue;
+    EXPECT_EQ(r.text, row.text) << row.name;
+    EXPECT_EQ(r.ttl, row.ttl) << row.name;
+  }
+}
+
+TEST_F(Dns, ManyServicesAreBoundedByPriority) {
+  for (unsigned i = 0; i < 1000; ++i) {
+    server.names["many.test"].services.push_back({1000 - i, 1, 80, "t" + std::to_string(i) + ".test"});
+  }
+  ResolverOptions options;
+  options.max_addresses = 2;
+  open(options);
+  SrvResolution r;
+  r.resolving = resolver->resolve_srv("many.test", r);
+  ASSERT_TRUE(spin([&] { return r.calls > 0; }));
+  EXPECT_EQ(r.text, "1/1/t999.test:80 2/1/t998.test:80");
+  EXPECT_EQ(server.tcp_queries, 1);
+}
+
+TEST_F(Dns, ServiceLookupsEndSilentlyOrWithTheirResolver) {
+  server.names["a.test"].services = {{0, 0, 1, "x.test"}};
+  server.names["silent.test"].silent = true;
+  open();
+  SrvResolution cancelled, dropped, kept, waits;
+  cancelled.resolving = resolver->resolve_srv("a.test", cancelled);
+  dropped.resolving = resolver->resolve_srv("some.localhost", dropped);  // answered already, not told yet
+  kept.resolving = resolver->resolve_srv("a.test", kept);
+  waits.resolving = resolver->resolve_srv("silent.test", waits);
+  cancelled.resolving.reset();
+  dropped.resolving.reset();
+  ASSERT_TRUE(spin([&] { return kept.calls == 1; }));
+  EXPECT_EQ(kept.text, "0/0/x.test:1");
+  resolver.reset();
+  ASSERT_TRUE(spin([&] { return waits.calls == 1; }));
+  EXPECT_EQ(waits.status, kDestroyed);
+  EXPECT_EQ(cancelled.calls + dropped.calls, 0);
 }
 
 TEST_F(Dns, UsesTcpWhenTold) {

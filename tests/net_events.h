@@ -84,8 +84,30 @@ struct Resolution final : ResolveEvents {
   int status = 0, calls = 0;
 };
 
+struct SrvResolution final : SrvEvents {
+  void on_srv(ResolvedSrv r) override {
+    ++calls;
+    for (auto& s : r.records) {
+      text += (text.empty() ? "" : " ") + std::to_string(s.priority) + "/" + std::to_string(s.weight) + "/" + s.target +
+              ":" + std::to_string(s.port);
+    }
+    ttl = r.ttl;
+    resolving.reset();
+  }
+  void on_resolve_failed(int s, const char* words) override {
+    ++calls;
+    status = s;
+    text = words;
+    resolving.reset();
+  }
+  std::unique_ptr<Resolving> resolving;
+  std::string text;
+  Millis ttl = 0;
+  int status = 0, calls = 0;
+};
+
 // c-ares' numbers. It tells SERVFAIL from every server as "could not contact DNS servers".
-inline constexpr int kNoData = 1, kNoServer = 11, kNotFound = 4, kBadName = 8, kTimeout = 12, kNoMemory = 15,
-                     kDestroyed = 16;
+inline constexpr int kNoData = 1, kNoServer = 11, kNotFound = 4, kBadName = 8, kBadAnswer = 10, kTimeout = 12,
+                     kNoMemory = 15, kDestroyed = 16;
 
 }  // namespace cardea::net

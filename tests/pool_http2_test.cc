@@ -152,7 +152,7 @@ TEST_F(Http2Test, NextRequestFromInsideTheAnswerWaitsForTheCodec) {
   loop.run();
   Exchange b;
   a.when_ended = [&] {
-    b.attempt.start(*cluster, nullptr, false);
+    b.attempt.start(*cluster, {});
     EXPECT_EQ(b.readies, 0);
   };
   h2.ok(1);

@@ -55,7 +55,7 @@ TEST_F(ClusterTest, FreshAttemptTakesNoPooledConnection) {
   auto& service = network.serve("10.0.0.1:80");
   make();
   round_trip("10.0.0.1:80");
-  Exchange& a = get(true);
+  Exchange& a = get({.fresh = true});
   EXPECT_EQ(a.seen(), "ready");
   EXPECT_FALSE(a.attempt.reused());
   EXPECT_EQ(service.attempts, 2u);
@@ -63,7 +63,7 @@ TEST_F(ClusterTest, FreshAttemptTakesNoPooledConnection) {
   network.delay("10.0.0.1:80", 100);
   Exchange& busy = get();
   EXPECT_TRUE(busy.attempt.reused());
-  Exchange& b = get(true);
+  Exchange& b = get({.fresh = true});
   answer(service.connections[0]);
   EXPECT_EQ(b.seen(), "waits");
   loop.advance(100);
@@ -110,7 +110,7 @@ TEST_F(ClusterTest, AnswerWithExtraBytesPoisonsItsConnection) {
   a.release_at_end = true;
   std::string twice = std::string(kOk) + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
   service.last()->send(twice);
-  turn([&] { b->attempt.start(*cluster, nullptr, false); });
+  turn([&] { b->attempt.start(*cluster, {}); });
   EXPECT_EQ(a.status, 200);
   EXPECT_EQ(service.attempts, 2u);
   EXPECT_TRUE(service.connections[0]->closed);
@@ -126,7 +126,7 @@ TEST_F(ClusterTest, NextRequestFromInsideTheAnswerReusesTheConnection) {
   Exchange& a = get();
   Exchange b;
   a.when_ended = [&] {
-    b.attempt.start(*cluster, nullptr, false);
+    b.attempt.start(*cluster, {});
     EXPECT_EQ(b.readies, 0) << "the codec is not done with its bytes";
   };
   answer(service.last());
@@ -275,7 +275,7 @@ TEST_F(ClusterTest, AttemptsMayDieInTheirOwnEvents) {
   loop.run();
   EXPECT_TRUE(exchanges.empty());
   network.refuse("10.0.0.1:80");
-  for (int i = 0; i < 3; ++i) begin(true).when_failed = [&] { exchanges.clear(); };
+  for (int i = 0; i < 3; ++i) begin({.fresh = true}).when_failed = [&] { exchanges.clear(); };
   loop.run();
   EXPECT_TRUE(exchanges.empty());
   EXPECT_EQ(stats().pending, 0u);
@@ -288,11 +288,11 @@ TEST_F(ClusterTest, AttemptMayStartAgainInsideItsFailure) {
   network.serve("10.0.0.2:80");
   make();
   Exchange& a = begin();
-  a.when_failed = [&] { a.attempt.start(*cluster, a.attempt.endpoint().get(), true); };
+  a.when_failed = [&] { a.attempt.start(*cluster, {.fresh = true}); };
   loop.run();
   EXPECT_EQ(a.failures, 1);
   EXPECT_EQ(a.readies, 1);
-  EXPECT_EQ(a.attempt.endpoint()->text, "10.0.0.2:80");
+  EXPECT_EQ(a.attempt.endpoint()->text(), "10.0.0.2:80");
 }
 
 TEST_F(ClusterTest, SenderLastsUntilCancel) {
@@ -319,7 +319,7 @@ TEST_F(ClusterTest, SenderLastsUntilCancel) {
 
 TEST_F(ClusterTest, PendingIsBounded) {
   to("10.0.0.1");
-  config.max_pending = 2;
+  config.thresholds.max_pending_requests = 2;
   network.blackhole("10.0.0.1:80");
   make();
   Exchange &a = get(), &b = get(), &c = get();
@@ -332,7 +332,7 @@ TEST_F(ClusterTest, PendingIsBounded) {
 
 TEST_F(ClusterTest, PendingIsBoundedWhileTheNameIsUnknown) {
   to("app.example");
-  config.max_pending = 1;
+  config.thresholds.max_pending_requests = 1;
   network.hang_name("app.example");
   make();
   EXPECT_EQ(get().seen(), "waits");
@@ -341,7 +341,7 @@ TEST_F(ClusterTest, PendingIsBoundedWhileTheNameIsUnknown) {
 
 TEST_F(ClusterTest, ConnectionsAreBounded) {
   to("10.0.0.1");
-  config.max_connections = 2;
+  config.thresholds.max_connections = 2;
   config.connect_timeout = 3'000;
   auto& service = network.serve("10.0.0.1:80");
   make();
@@ -365,7 +365,7 @@ TEST_F(ClusterTest, ConnectionsAreBounded) {
 TEST_F(ClusterTest, LimitTakesIdleConnectionsOfOthersFirst) {
   to("10.0.0.1");
   to("10.0.0.2");
-  config.max_connections = 1;
+  config.thresholds.max_connections = 1;
   auto& first = network.serve("10.0.0.1:80");
   auto& second = network.serve("10.0.0.2:80");
   make();
@@ -376,7 +376,7 @@ TEST_F(ClusterTest, LimitTakesIdleConnectionsOfOthersFirst) {
   round_trip("10.0.0.1:80");
   Exchange& c = get();
   EXPECT_EQ(c.seen(), "ready");
-  EXPECT_EQ(c.attempt.endpoint()->text, "10.0.0.2:80");
+  EXPECT_EQ(c.attempt.endpoint()->text(), "10.0.0.2:80");
   EXPECT_TRUE(first.last()->closed);
   EXPECT_EQ(second.open(), 1u);
   EXPECT_EQ(stats().connections, 1u);
@@ -385,7 +385,7 @@ TEST_F(ClusterTest, LimitTakesIdleConnectionsOfOthersFirst) {
 TEST_F(ClusterTest, ConnectionThatBecomesIdleElsewhereMakesRoom) {
   to("10.0.0.1");
   to("10.0.0.2");
-  config.max_connections = 2;
+  config.thresholds.max_connections = 2;
   auto& first = network.serve("10.0.0.1:80");
   auto& second = network.serve("10.0.0.2:80");
   make();
@@ -412,8 +412,8 @@ TEST_F(ClusterTest, RandomLives) {
     config = {};
     to("app.example");
     to("10.0.0.3");
-    config.max_connections = uint32_t(1 + below(4));
-    config.max_pending = uint32_t(1 + below(6));
+    config.thresholds.max_connections = uint32_t(1 + below(4));
+    config.thresholds.max_pending_requests = uint32_t(1 + below(6));
     config.connect_timeout = 2'000;
     config.idle_timeout = 3'000;
     network.answer("app.example", {"10.0.0.1"}, 1'500, below(500));
@@ -430,12 +430,12 @@ TEST_F(ClusterTest, RandomLives) {
         case 0:
         case 1:
         case 2: {
-          Exchange& x = begin(below(4) == 0);
+          Exchange& x = begin({.fresh = below(4) == 0});
           x.release_at_end = below(4) != 0;
           if (below(3) == 0) {
             x.when_failed = [this, &x] {
               x.when_failed = nullptr;
-              x.attempt.start(*cluster, x.attempt.endpoint().get(), true);
+              x.attempt.start(*cluster, {.fresh = true});
             };
           }
           if (below(2) == 0) x.when_reset = [&x] { x.attempt.cancel(); };
@@ -477,8 +477,8 @@ TEST_F(ClusterTest, RandomLives) {
       }
       loop.run();
       ClusterStats now = stats();
-      ASSERT_LE(now.connections, config.max_connections);
-      ASSERT_LE(now.pending, config.max_pending);
+      ASSERT_LE(now.connections, config.thresholds.max_connections);
+      ASSERT_LE(now.pending, config.thresholds.max_pending_requests);
       ASSERT_LE(network.open_streams(), now.connections);
       ASSERT_LE(now.pending, exchanges.size());
       for (auto& x : exchanges) {
@@ -500,7 +500,7 @@ TEST_F(ClusterTest, RandomLives) {
     EXPECT_EQ(stats().pending, 0u);
     EXPECT_EQ(stats().connections, 0u);
     EXPECT_EQ(network.open_streams(), 0u);
-    for (auto& e : cluster->endpoints()) EXPECT_EQ(e->active, 0u);
+    for (auto& e : cluster->endpoints()) EXPECT_EQ(e->state->requests.value(), 0u);
   }
   // The lives were lively.
   EXPECT_GT(served, 150u);
@@ -523,7 +523,7 @@ TEST_F(ClusterTest, TakingAndReturningDoesNotAllocate) {
   {
     net::Loop::Turn t(loop);
     before = allocations;
-    x.attempt.start(*cluster, nullptr, false);
+    x.attempt.start(*cluster, {});
     taking = allocations - before;
     http::RequestPtr head = http::make_request();
     head->method = http::Method::get;

@@ -286,7 +286,9 @@ TEST_P(HostLease, ItsSilenceKeepsNewRequestsOutUnlessToldOtherwise) {
 // ---- many -------------------------------------------------------------------------------------------
 
 TEST_P(Lease, ThousandsAreJudgedWithoutHoldingUpOthers) {
-  begin_with(guarded("allowed_users: [alice, bob]", "max_concurrent_streams: 5000\nstream_idle_timeout: 0s"));
+  const std::string room =
+      "max_concurrent_streams: 5000\nstream_idle_timeout: 0s\ncircuit_breaker_thresholds: {max_requests: 5000}";
+  begin_with(guarded("allowed_users: [alice, bob]", room));
   if (!down_h2() || !up_h2()) return;  // a few connections carry them all
   const Headers alice = bearer(token("alice")), bob = bearer(token("bob"));
   for (size_t i = 0; i < 2500; ++i) {
@@ -294,7 +296,7 @@ TEST_P(Lease, ThousandsAreJudgedWithoutHoldingUpOthers) {
     service->head(service->expect("GET", "/s"), 200);
   }
   loop.advance(1100);
-  apply(guarded("allowed_users: [alice]", "max_concurrent_streams: 5000\nstream_idle_timeout: 0s"));
+  apply(guarded("allowed_users: [alice]", room));
   EXPECT_EQ(counter("permissions_withdrawn_total"), 1250u);
   EXPECT_EQ(counter("requests_active"), 1250u);
 }

@@ -20,7 +20,7 @@ class TcpUpstream : public ClusterTest {
     x.release_at_end = false;
     x.send = false;
     x.when_ready = [&x] { x.attempt.sender()->send_head(*http::make_request()); };
-    turn([&] { x.attempt.start(*cluster, nullptr, false); });
+    turn([&] { x.attempt.start(*cluster, {}); });
     return x;
   }
   void send(Exchange& x, Bytes bytes) {

@@ -185,6 +185,7 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OPT_GLOBAL_PASS_IDENTITY_HEADERS 1052
 #define CARDEA_OPT_GLOBAL_JWT_CLAIMS_HEADERS 1053
 #define CARDEA_OPT_GLOBAL_ADMIN_ADDRESS 1054
+#define CARDEA_OPT_GLOBAL_CIRCUIT_BREAKER_THRESHOLDS 1055
 #define CARDEA_OPT_LISTENER_ADDRESS 2001
 #define CARDEA_OPT_LISTENER_CODEC_TYPE 2002
 #define CARDEA_OPT_LISTENER_USE_PROXY_PROTOCOL 2003
@@ -237,6 +238,8 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OPT_ROUTE_TLS_DOWNSTREAM_CLIENT_CA 3045
 #define CARDEA_OPT_ROUTE_TLS_DOWNSTREAM_CLIENT_CA_FILE 3046
 #define CARDEA_OPT_ROUTE_ALLOW_WEBSOCKETS 3047
+#define CARDEA_OPT_ROUTE_RETRY_POLICY 3048
+#define CARDEA_OPT_ROUTE_HASH_POLICY 3049
 #define CARDEA_OPT_CLUSTER_TO 4001
 #define CARDEA_OPT_CLUSTER_LOAD_BALANCING_POLICY 4002
 #define CARDEA_OPT_CLUSTER_CONNECT_TIMEOUT 4003
@@ -249,6 +252,25 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OPT_CLUSTER_TLS_CLIENT_CERT_FILE 4010
 #define CARDEA_OPT_CLUSTER_TLS_CLIENT_KEY 4011
 #define CARDEA_OPT_CLUSTER_TLS_CLIENT_KEY_FILE 4012
+#define CARDEA_OPT_CLUSTER_ROUND_ROBIN_LB_CONFIG 4013
+#define CARDEA_OPT_CLUSTER_LEAST_REQUEST_LB_CONFIG 4014
+#define CARDEA_OPT_CLUSTER_RING_HASH_LB_CONFIG 4015
+#define CARDEA_OPT_CLUSTER_MAGLEV_LB_CONFIG 4016
+#define CARDEA_OPT_CLUSTER_COMMON_LB_CONFIG 4017
+#define CARDEA_OPT_CLUSTER_HEALTHY_PANIC_THRESHOLD 4018
+#define CARDEA_OPT_CLUSTER_SLOW_START_CONFIG 4019
+#define CARDEA_OPT_CLUSTER_PRECONNECT_POLICY 4020
+#define CARDEA_OPT_CLUSTER_HEALTH_CHECKS 4021
+#define CARDEA_OPT_CLUSTER_OUTLIER_DETECTION 4022
+#define CARDEA_OPT_CLUSTER_CIRCUIT_BREAKER_THRESHOLDS 4023
+#define CARDEA_OPT_CLUSTER_POOL_PER_USER 4024
+#define CARDEA_OPT_CLUSTER_ENDPOINTS_FILE 4025
+#define CARDEA_OPT_CLUSTER_PENDING_TIMEOUT 4026
+#define CARDEA_OPT_CLUSTER_UPSTREAM_IDLE_TIMEOUT 4027
+#define CARDEA_OPT_CLUSTER_MAX_REQUESTS_PER_CONNECTION 4028
+#define CARDEA_OPT_CLUSTER_MAX_UPSTREAM_CONNECTION_DURATION 4029
+#define CARDEA_OPT_CLUSTER_HTTP2_KEEPALIVE 4030
+#define CARDEA_OPT_CLUSTER_CLOSE_CONNECTIONS_ON_HOST_HEALTH_FAILURE 4031
 
 /* The option with this name in the configuration file, or CARDEA_ENOTFOUND. any */
 CARDEA_API int cardea_option_by_name(int owner, const char *name, size_t n);
@@ -336,7 +358,23 @@ typedef struct cardea_handlers {
   void (*on_request_end)(void *ud, cardea_request *r);
   void (*on_conn_open)(void *ud, cardea_conn *c);  /* after the TLS handshake */
   void (*on_conn_close)(void *ud, cardea_conn *c); /* once for each on_conn_open */
+  /* load_balancing_policy `host`: the number of the endpoint that takes the request, out of `count` > 0 that may; anything else: none
+   * does, and the client gets 503. `active`: exchanges on each now, over all workers. Arrays are lent for the call. */
+  int (*on_pick_endpoint)(void *ud, cardea_request *r, const cardea_str *endpoints, const uint32_t *weights, const uint32_t *active,
+                          size_t count);
+  /* Once for each change of an endpoint's fitness: a CARDEA_HEALTH_, and why: "http 503", "consecutive_5xx", "passed". On some
+   * worker's thread. */
+  void (*on_health)(void *ud, const cardea_str *cluster, const cardea_str *endpoint, int health, const cardea_str *cause);
+  /* custom_health_check: CARDEA_ALLOW (healthy), CARDEA_DENY, or CARDEA_PENDING and cardea_health_check_complete() follows within the
+   * check's timeout. Once for each endpoint and interval, whatever the number of workers. */
+  int (*on_health_check)(void *ud, const cardea_str *cluster, const cardea_str *endpoint, cardea_token t);
 } cardea_handlers;
+
+#define CARDEA_HEALTH_UNHEALTHY 1 /* active checks failed */
+#define CARDEA_HEALTH_HEALTHY 2
+#define CARDEA_HEALTH_EJECTED 3     /* outlier_detection: traffic failed */
+#define CARDEA_HEALTH_RETURNED 4    /* ... and its time is over */
+#define CARDEA_HEALTH_WOULD_EJECT 5 /* ... and enforcing_... or max_ejection_percent kept it in use */
 
 /* Completes a pending authorization with CARDEA_ALLOW or CARDEA_DENY. `identity` (may be NULL) says who asks, for the policy, the
  * access record and the service: a JSON object {"user", "email", "name", "groups": [...], "claims": {...}, "expires_at": Unix
@@ -371,6 +409,7 @@ CARDEA_API int cardea_authorize_complete(cardea_token t, int decision, const cha
 #define CARDEA_STR_RULE 22                    /* the rule that decided: "policy[0].allow.or", "allowed_users" */
 #define CARDEA_STR_REASONS 23                 /* Pomerium's words, separated by commas */
 #define CARDEA_STR_LIVE_RECORD 24             /* the exchange as it is now, as one JSON object */
+#define CARDEA_STR_CLUSTER 25                 /* its name; empty when none was picked */
 
 #define CARDEA_INT_STATUS 1    /* 0: the client got no answer */
 #define CARDEA_INT_BYTES_IN 2  /* of the request's body */
@@ -450,6 +489,21 @@ CARDEA_API int cardea_proxy_end(cardea_proxy *p, const char *selector, size_t n,
  * "judged": n}. Changes nothing. */
 CARDEA_API int cardea_proxy_dry_run(cardea_proxy *p, cardea_config *config, cardea_text_fn fn, void *ud, cardea_error **error);
 
+/* ---- clusters (any) ------------------------------------------------------------------------------ */
+
+/* A cluster has the name of the first route that it serves. */
+
+/* Completes a pending custom check; `healthy` is 0 or 1. CARDEA_ESTALE when it timed out or no longer matters; harmless. */
+CARDEA_API int cardea_health_check_complete(cardea_proxy *p, cardea_token t, int healthy);
+/* The endpoints of a cluster from now on, also in later configurations: a JSON list of URLs ("http://10.0.0.1:80") or of {"url",
+ * "weight", "priority"}, at most 10,000; NULL: those of the configuration again. Those that stay keep their connections; those that go
+ * finish what they have. CARDEA_ENOTFOUND: no such cluster. CARDEA_EINVAL names what is wrong in the list; nothing changed then. */
+CARDEA_API int cardea_proxy_set_endpoints(cardea_proxy *p, const char *cluster, size_t cluster_n, const char *json, size_t n,
+                                          cardea_error **error);
+/* {"clusters": [{"name", "algorithm", "requests", "connections", "endpoints": [{"address", "weight", "priority", "health", …}], …}]}, given
+ * inside the call. */
+CARDEA_API int cardea_proxy_clusters(cardea_proxy *p, cardea_text_fn fn, void *ud);
+
 /* ---- workers: one loop each (loop) -------------------------------------------------------------- */
 
 /* Every constructor binds the proxy's listeners; a failure names the address. */
@@ -490,7 +544,9 @@ CARDEA_API void cardea_worker_free(cardea_worker *w);
 #define CARDEA_EVENT_CONN_OPEN 3   /* id: the connection's */
 #define CARDEA_EVENT_CONN_CLOSE 4
 #define CARDEA_EVENT_DRAINED 5
-#define CARDEA_EVENT_OVERFLOW 6 /* value: events that were dropped since the last poll */
+#define CARDEA_EVENT_OVERFLOW 6     /* value: events that were dropped since the last poll */
+#define CARDEA_EVENT_HEALTH 7       /* value: CARDEA_HEALTH_; strings: CLUSTER ENDPOINT CAUSE */
+#define CARDEA_EVENT_HEALTH_CHECK 8 /* token; complete it. Strings: CLUSTER ENDPOINT */
 
 /* 64 bytes; grows only at its end: poll is told the size. */
 typedef struct cardea_event {

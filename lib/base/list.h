@@ -23,6 +23,7 @@ class Link {
   template <class T, class Place>
   friend class List;
   void insert_after(Link& at) {
+    if (&at == this) return;  // it is there: the last one that becomes the last one
     unlink();
     prev_ = &at;
     next_ = at.next_;

@@ -1,9 +1,11 @@
 // One upstream connection: TCP, TLS, codec, the exchanges on it, its end.
 #include "cluster/connection.h"
 
+#include <algorithm>
 #include <cerrno>
 
-#include "cluster/pool.h"
+#include "cluster/live_cluster.h"
+#include "net/happy_eyeballs.h"
 
 namespace cardea::cluster {
 
@@ -56,13 +58,15 @@ Connection::Connection(Pool& pool, EndpointPtr endpoint, net::Loop& loop)
 
 void Connection::connect(net::Network& network) {
   if (config().connect_timeout > 0) timer_.start(config().connect_timeout);
-  connecting_ = network.connect(endpoint_->address, *this);
+  const auto& addresses = endpoint_->state->addresses;
+  connecting_ = addresses.size() == 1 ? network.connect(addresses[0], *this)
+                                      : net::connect_first(loop_, network, addresses, *this);
 }
 
 void Connection::on_connected(std::unique_ptr<net::Stream> stream) {
   loop_.defer_delete(std::move(connecting_));
-  if (!endpoint_->address.is_unix()) stream->set_keepalive(kKeepaliveSeconds);
-  const EndpointConfig& to = *endpoint_->config;
+  if (!endpoint_->address().is_unix()) stream->set_keepalive(kKeepaliveSeconds);
+  const EndpointConfig& to = endpoint_->config();
   bool secure = to.scheme == EndpointConfig::Scheme::https;
   if (secure) {
     if (!config().tls) {
@@ -91,7 +95,7 @@ void Connection::on_open() {
 void Connection::open(http::Protocol protocol) {
   timer_.stop();
   std::unique_ptr<http::ClientCodec> codec;
-  if (endpoint_->config->scheme == EndpointConfig::Scheme::tcp) {
+  if (endpoint_->config().scheme == EndpointConfig::Scheme::tcp) {
     codec = http::raw_client(*this, config().limits);
   } else if (protocol == http::Protocol::http2) {
     codec = http::h2_client(*this, config().limits, loop_now, &loop_);
@@ -102,6 +106,11 @@ void Connection::open(http::Protocol protocol) {
   phase_ = Phase::open;
   wire_->set_codec(std::move(codec));
   start_idle_clock();
+  start_age();
+  if (protocol == http::Protocol::http2 && config().keepalive_interval) {
+    keepalive_ = std::make_unique<net::Timer>(loop_, [this] { keep_alive(); });
+    keepalive_->start(config().keepalive_interval);
+  }
   pool_->on_open(*this);
 }
 
@@ -114,7 +123,7 @@ void Connection::begin(Attempt& attempt, bool made_for_it) {
   attempt.cluster_ = nullptr;
   attempt.connection_ = this;
   attempts_.push_back(attempt);
-  ++endpoint_->active;
+  ++begun_;
   attempt.protocol_ = codec_->protocol();
   attempt.reused_ = !made_for_it;
   attempt.connect_ms_ = made_for_it ? loop_.now() - attempt.started_ : 0;
@@ -127,7 +136,9 @@ void Connection::release(Attempt& attempt) {
   attempt.sender_ = nullptr;
   attempt.connection_ = nullptr;
   static_cast<Link&>(attempt).unlink();
-  --endpoint_->active;
+  endpoint_->state->requests.give_back();
+  endpoint_->shared->requests.give_back();
+  if (pool_) pool_->on_exchange_over();
   sender->release();
   if (phase_ == Phase::closed) return die_when_unused();
   if (unused()) start_idle_clock();
@@ -141,6 +152,29 @@ void Connection::release(Attempt& attempt) {
 // Started again on every return: that writes one number; running out while busy means nothing.
 void Connection::start_idle_clock() {
   if (config().idle_timeout > 0) timer_.start(config().idle_timeout);
+}
+
+// Up to a tenth less, so that connections that began together do not end together.
+void Connection::start_age() {
+  const Millis most = config().max_connection_duration;
+  if (!most) return;
+  age_ = std::make_unique<net::Timer>(loop_, [this] { close_politely(); });
+  Random random(endpoint_->shared->next_seed());
+  age_->start(std::max<Millis>(most - random.below(most / 10 + 1), 1));
+}
+
+void Connection::keep_alive() {
+  if (phase_ != Phase::open || wire_->closing()) return;
+  if (std::exchange(pinged_, false) && codec_->pongs() == pongs_) {
+    return close_now({http::EndCause::upstream_reset, "keepalive"});
+  }
+  if (keepalive_due_) {
+    pongs_ = codec_->pongs();
+    pinged_ = true;
+    codec_->ping();
+  }
+  keepalive_->start(keepalive_due_ ? config().keepalive_timeout : config().keepalive_interval);
+  keepalive_due_ = !keepalive_due_;
 }
 
 void Connection::on_timer() {
@@ -186,8 +220,14 @@ void Connection::closed(const http::End& end) {
   bool was_connecting = connecting();
   phase_ = Phase::closed;
   timer_.stop();
+  if (age_) age_->stop();
+  if (keepalive_) keepalive_->stop();
   // First: what the pool tells others may come back to the attempts on this connection.
-  if (Pool* pool = std::exchange(pool_, nullptr)) pool->on_closed(*this, was_connecting, end);
+  if (Pool* pool = std::exchange(pool_, nullptr)) {
+    pool->on_closed(*this, was_connecting, end);
+  } else {
+    endpoint_->shared->connection_closed(*endpoint_->state);
+  }
   die_when_unused();
 }
 

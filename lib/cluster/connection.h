@@ -35,8 +35,9 @@ class Connection final : public net::Deferred,
   // Another exchange may start now.
   bool usable() const;
   // It will never again be usable.
-  bool spent() const { return draining_ || wire_->closing() || !codec_->reusable(); }
+  bool spent() const { return draining_ || wire_->closing() || !codec_->reusable() || worn_out(); }
   bool in_codec() const { return wire_->in_codec(); }
+  Millis now() const { return loop_.now(); }
 
   // usable(). `made_for_it`: the attempt waited for this connection to open. Ends with on_ready.
   void begin(Attempt& attempt, bool made_for_it);
@@ -61,12 +62,22 @@ class Connection final : public net::Deferred,
   void open(http::Protocol protocol);
   void closed(const http::End& end);
   void die_when_unused();
-  const ClusterConfig& config() const { return *endpoint_->cluster; }
+  bool worn_out() const {
+    return config().max_requests_per_connection && begun_ >= config().max_requests_per_connection;
+  }
+  void start_age();
+  void keep_alive();
+  const ClusterConfig& config() const { return endpoint_->cluster(); }
 
   Pool* pool_;
   EndpointPtr endpoint_;  // keeps the configuration that the codec refers to
   net::Loop& loop_;
-  net::Timer timer_;  // to connect, later of idleness
+  net::Timer timer_;                             // to connect, later of idleness
+  std::unique_ptr<net::Timer> age_, keepalive_;  // where they are configured
+  uint64_t pongs_ = 0;                           // answers to PINGs when the last one was sent
+  bool pinged_ = false;                          // one is out
+  bool keepalive_due_ = true;                    // the next tick sends one
+  uint32_t begun_ = 0;                           // exchanges
   std::unique_ptr<net::Connecting> connecting_;
   std::optional<wire::Wire> wire_;
   http::ClientCodec* codec_ = nullptr;  // the wire's

@@ -1,20 +1,22 @@
-// One cluster at work on one worker: its members, their pools, and what they share.
+// One cluster at work on one worker: its endpoints, their pools, and the limits that they share.
 #pragma once
 
-#include "cluster/endpoints.h"
 #include "cluster/pool.h"
+#include "cluster/shared.h"
 
 namespace cardea::cluster {
 
-class LiveCluster final : public Cluster, private MembershipEvents, private net::Flushable {
+class LiveCluster final : public Cluster, private Follower, private net::Flushable {
  public:
-  LiveCluster(net::Loop& loop, net::Network& network, std::shared_ptr<const ClusterConfig> config,
-              std::unique_ptr<Balancer> balancer);
+  LiveCluster(net::Loop& loop, net::Network& network, std::shared_ptr<Shared> shared);
   ~LiveCluster() override;
 
-  const ClusterConfig& config() const override { return *config_; }
-  std::vector<EndpointPtr> endpoints() const override { return members_.endpoints(); }
+  const ClusterConfig& config() const override { return config_; }
+  Shared& shared() const override { return *shared_; }
+  const std::vector<EndpointPtr>& endpoints() const override { return endpoints_; }
   ClusterStats stats() const override;
+  bool may_retry(const Endpoint* endpoint) override;
+  void retry_over(const Endpoint* endpoint) override;
   void close_when_idle(std::function<void()> done) override;
   void close_now() override;
 
@@ -23,42 +25,59 @@ class LiveCluster final : public Cluster, private MembershipEvents, private net:
   net::Network& network() { return network_; }
   ClusterStats& counters() { return stats_; }
   bool closing() const { return closing_; }
-  bool may_wait();      // counts one more pending attempt, or refuses it
-  void on_wait_over();  // one less
-  bool may_connect();   // room for one more connection, at the price of an idle one if need be
-  void on_connection_opened();
-  void on_connection_closed();
-  void on_starved() { starved_ = true; }
-  void wake_starved();  // a connection became idle or ended
+  size_t pool_count() const { return pools_.size(); }
+  bool may_wait(Endpoint& endpoint);      // counts one more pending attempt, or refuses it
+  void on_wait_over(Endpoint* endpoint);  // one less; null: it waited for an endpoint
+  bool may_send(Endpoint& endpoint);      // counts one more exchange, until Connection gives it back
+  // Counts one more connection, if `may_evict` at the price of an idle one where there is no room, or refuses it.
+  bool may_connect(Endpoint& endpoint, bool may_evict);
+  void on_connection_opened() { ++stats_.connects; }
+  void on_connection_closed(Endpoint& endpoint);
+  // A pool wants a connection and there is no room; false: nothing would ever come free for it.
+  bool starve(Endpoint& endpoint, bool has_connections);
+  void wake_starved();                     // a connection became idle or ended
+  void on_idle(const Endpoint& endpoint);  // one of its connections is, now and maybe inside its codec
   void schedule() { loop_.flush_later(*this); }
   void fail(Attempt& attempt, const http::End& end);  // one that is in no queue any more
 
  private:
-  void start(Attempt& attempt, const Endpoint* avoid) override;
+  void start(Attempt& attempt) override;
   void cancel(Attempt& attempt) override;
-  void on_members(const std::vector<EndpointPtr>& added, const std::vector<EndpointPtr>& removed) override;
-  void on_resolution() override;
+  void on_news() override;
+  void on_room() override { wake_starved(); }
+  void on_room_wanted() override;
   void flush() override;
-  void add_pool(const EndpointPtr& endpoint);
-  void place(Attempt& attempt, const Endpoint* avoid, bool counted);
+  bool update_members(std::vector<EndpointPtr>& removed);
+  void update_fitness();
+  void rebalance();
+  void leave_endpoint(Endpoint& endpoint);  // its attempts go elsewhere
+  EndpointPtr pick(Attempt& attempt);
+  EndpointPtr ask_host(Attempt& attempt);
+  Pool& pool_of(const EndpointPtr& endpoint, Bytes user);
+  void place(Attempt& attempt, bool counted);
   void place_waiting();
-  void wait_for_name(Attempt& attempt, const Endpoint* avoid);
+  void wait_for_endpoint(Attempt& attempt);
+  bool evict_idle(const Endpoint* of);  // null: of any
+  void give_way();                      // to workers that starve
   void expire();
   void arm_expiry();
   void fail_all(const http::End& end);
 
   net::Loop& loop_;
   net::Network& network_;
-  std::shared_ptr<const ClusterConfig> config_;
-  std::unique_ptr<Balancer> balancer_;
+  const std::shared_ptr<Shared> shared_;
+  const ClusterConfig& config_;  // shared_'s
+  balance::Balancer balancer_;
+  const bool host_chooses_;
   ClusterStats stats_;
+  RosterPtr roster_;
+  std::vector<EndpointPtr> endpoints_;  // in the balancer's order
   std::vector<std::unique_ptr<Pool>> pools_;
-  List<Attempt> for_name_;  // wait for the first address, oldest first
+  List<Attempt> for_endpoint_;  // wait for the first one, oldest first
   net::Timer expiry_;
   bool starved_ = false;  // some pool is
   bool closing_ = false;
   std::vector<std::function<void()>> done_;
-  Membership members_;
 };
 
 }  // namespace cardea::cluster

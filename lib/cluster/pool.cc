@@ -2,6 +2,7 @@
 #include "cluster/pool.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "cluster/live_cluster.h"
 
@@ -16,12 +17,13 @@ bool offers_http2(const ClusterConfig& config) {
 
 }  // namespace
 
-Pool::Pool(LiveCluster& cluster, EndpointPtr endpoint)
+Pool::Pool(LiveCluster& cluster, EndpointPtr endpoint, std::string user)
     : cluster_(cluster),
       endpoint_(std::move(endpoint)),
+      user_(std::move(user)),
       expiry_(cluster.loop(), [this] { expire(nullptr); }),
       streams_(std::max<size_t>(cluster.config().limits.max_concurrent_streams, 1)) {
-  switch (endpoint_->config->scheme) {
+  switch (endpoint_->config().scheme) {
     case EndpointConfig::Scheme::http:
       speaks_ = Speaks::http1;
       break;
@@ -35,11 +37,11 @@ Pool::Pool(LiveCluster& cluster, EndpointPtr endpoint)
       speaks_ = Speaks::nothing;
       break;
   }
-  endpoint_->pool = this;
+  if (!cluster.config().pool_per_user) endpoint_->pool = this;
 }
 
 Pool::~Pool() {
-  endpoint_->pool = nullptr;
+  if (endpoint_->pool == this) endpoint_->pool = nullptr;
   while (Connection* c = all_.front()) {
     static_cast<InPool&>(*c).unlink();
     static_cast<InState&>(*c).unlink();
@@ -59,17 +61,21 @@ void Pool::schedule() {
 // ---- attempts ---------------------------------------------------------------------------------------
 
 void Pool::start(Attempt& attempt, bool counted) {
-  if (!attempt.fresh_) {
+  if (!attempt.wish_.fresh) {
     while (Connection* c = ready_.front()) {
       if (c->in_codec()) break;  // flush() comes after the codec
       if (c->usable()) {
-        if (counted) cluster_.on_wait_over();
+        if (counted) cluster_.on_wait_over(endpoint_.get());
         return give(*c, attempt, false);
       }
       static_cast<InState&>(*c).unlink();
     }
   }
-  if (!counted && !cluster_.may_wait()) return cluster_.fail(attempt, {http::EndCause::overload, "max_pending"});
+  if (!counted && !cluster_.may_wait(*endpoint_)) {
+    schedule();
+    return cluster_.fail(attempt, {http::EndCause::overload, "max_pending"});
+  }
+  attempt.pool_ = this;
   attempt.serial_ = ++serial_;
   // Those that come from another queue are older than the last ones of this.
   Attempt* before = waiting_.back();
@@ -87,13 +93,17 @@ void Pool::start(Attempt& attempt, bool counted) {
 void Pool::leave_queue(Attempt& attempt) {
   static_cast<Link&>(attempt).unlink();
   --waiting_count_;
-  if (cluster_.closing()) schedule();
+  if (cluster_.closing() || waiting_count_ == 0) schedule();
 }
 
 void Pool::give(Connection& connection, Attempt& attempt, bool made_for_it) {
+  attempt.pool_ = nullptr;
+  if (!cluster_.may_send(*endpoint_)) return cluster_.fail(attempt, {http::EndCause::overload, "max_requests"});
   // Before on_ready, which may start others.
   if (connection.capacity() <= 1) static_cast<InState&>(connection).unlink();
+  ++exchange_count_;
   connection.begin(attempt, made_for_it);
+  if (wants_spare()) schedule();
 }
 
 void Pool::fail_waiting(const http::End& end) {
@@ -107,13 +117,19 @@ void Pool::fail_first(size_t count, const http::End& end) {
     Attempt* attempt = waiting_.front();
     if (!attempt || attempt->serial_ > last) return;
     leave_queue(*attempt);
-    cluster_.on_wait_over();
+    cluster_.on_wait_over(endpoint_.get());
     cluster_.fail(*attempt, end);
   }
 }
 
+// How long an attempt waits here; 0: for ever.
+Millis Pool::patience() const {
+  const ClusterConfig& config = cluster_.config();
+  return config.pending_timeout ? config.pending_timeout : config.connect_timeout;
+}
+
 void Pool::arm_expiry() {
-  Millis timeout = cluster_.config().connect_timeout;
+  Millis timeout = patience();
   Attempt* first = waiting_.front();
   if (timeout == 0 || !first) return;
   Millis due = first->started_ + timeout;
@@ -122,10 +138,12 @@ void Pool::arm_expiry() {
 
 // `phase`: of the connection that ran out of time; null when it is the attempts' own time.
 void Pool::expire(const char* phase) {
-  Millis timeout = cluster_.config().connect_timeout, now = cluster_.loop().now();
+  Millis timeout = phase ? cluster_.config().connect_timeout : patience(), now = cluster_.loop().now();
   if (timeout == 0) return;
   http::End end{http::EndCause::connect_timeout, phase};
-  if (!phase) {
+  if (!phase && cluster_.config().pending_timeout) {
+    end = {http::EndCause::overload, "pending_timeout"};
+  } else if (!phase) {
     Connection* oldest = connecting_.front();
     end.detail = oldest && oldest->phase() == Connection::Phase::tls ? "tls" : "tcp";
     if (!oldest) end = {http::EndCause::overload, "max_connections"};
@@ -141,6 +159,8 @@ void Pool::expire(const char* phase) {
 void Pool::on_open(Connection& connection) {
   static_cast<InState&>(connection).unlink();
   --connecting_count_;
+  report(health::Sign::local_origin_success);
+  spares_fail_ = false;
   if (speaks_ == Speaks::nothing) {
     // Stays so: bytes without a protocol do not tell one.
   } else if (connection.protocol() == http::Protocol::http2) {
@@ -152,7 +172,7 @@ void Pool::on_open(Connection& connection) {
   while (Attempt* attempt = waiting_.front()) {
     if (!connection.usable()) break;
     leave_queue(*attempt);
-    cluster_.on_wait_over();
+    cluster_.on_wait_over(endpoint_.get());
     give(connection, *attempt, true);
   }
   on_change(connection);
@@ -163,7 +183,7 @@ void Pool::on_change(Connection& connection) {
   if (connection.phase() != Connection::Phase::open) return;
   // An HTTP/2 connection that still has room stays where it is.
   if (static_cast<InState&>(connection).linked() && connection.usable()) {
-    if (connection.unused()) cluster_.wake_starved();
+    if (connection.unused()) cluster_.on_idle(*endpoint_);
     return;
   }
   changed_.push_back(connection);
@@ -173,10 +193,13 @@ void Pool::on_change(Connection& connection) {
 void Pool::on_closed(Connection& connection, bool was_connecting, const http::End& end) {
   static_cast<InPool&>(connection).unlink();
   static_cast<InState&>(connection).unlink();
-  cluster_.on_connection_closed();
+  --connection_count_;
+  cluster_.on_connection_closed(*endpoint_);
   schedule();
   if (!was_connecting) return;
   --connecting_count_;
+  spares_fail_ = true;
+  if (end.cause != http::EndCause::draining) report(health::Sign::local_origin_failure);
   if (end.cause == http::EndCause::connect_timeout) {
     // Attempts that are younger than the connection get another one.
     ++cluster_.counters().connect_timeouts;
@@ -192,10 +215,8 @@ void Pool::flush() {
   settle();
   serve();
   if (!retired_) grow();
-  if (leaving()) {
-    if (!std::exchange(swept_, true)) sweep();
-    cluster_.schedule();
-  }
+  if (leaving() && !std::exchange(swept_, true)) sweep();
+  if (leaving() || (cluster_.config().pool_per_user && empty())) cluster_.schedule();
 }
 
 // Puts connections whose exchanges ended where they belong now.
@@ -209,7 +230,7 @@ void Pool::settle() {
       if (leave || c->unused()) c->close_politely();
     } else if (c->usable()) {
       ready_.push_front(*c);
-      if (c->unused()) cluster_.wake_starved();
+      if (c->unused()) cluster_.on_idle(*endpoint_);
     }
   }
 }
@@ -218,7 +239,7 @@ void Pool::serve() {
   Attempt* attempt = waiting_.front();
   while (attempt) {
     // Returned connections are not what a fresh attempt wants.
-    if (attempt->fresh_) {
+    if (attempt->wish_.fresh) {
       attempt = waiting_.after(*attempt);
       continue;
     }
@@ -229,7 +250,7 @@ void Pool::serve() {
       continue;
     }
     leave_queue(*attempt);
-    cluster_.on_wait_over();
+    cluster_.on_wait_over(endpoint_.get());
     give(*c, *attempt, false);
     attempt = waiting_.front();  // anything may have happened to the others
   }
@@ -245,19 +266,41 @@ size_t Pool::excess() const {
 
 void Pool::grow() {
   while (excess() > 0) {
-    if (!cluster_.may_connect()) {
-      // Without any connection here nothing would ever come free.
-      if (all_.empty()) return fail_waiting({http::EndCause::overload, "max_connections"});
-      starved_ = true;
-      cluster_.on_starved();
-      return;
-    }
-    auto* connection = new Connection(*this, endpoint_, cluster_.loop());  // owns itself
-    all_.push_back(*connection);
-    connecting_.push_back(*connection);
-    ++connecting_count_;
-    cluster_.on_connection_opened();
-    connection->connect(cluster_.network());
+    if (open_one(true)) continue;
+    // Without any connection here nothing would ever come free.
+    if (!cluster_.starve(*endpoint_, !all_.empty())) return fail_waiting({http::EndCause::overload, "max_connections"});
+    starved_ = true;
+    return;
+  }
+  // Spare ones only where there is room without asking anybody to give way.
+  while (wants_spare() && open_one(false)) continue;
+}
+
+bool Pool::open_one(bool may_evict) {
+  if (!cluster_.may_connect(*endpoint_, may_evict)) return false;
+  auto* connection = new Connection(*this, endpoint_, cluster_.loop());  // owns itself
+  all_.push_back(*connection);
+  connecting_.push_back(*connection);
+  ++connecting_count_;
+  ++connection_count_;
+  cluster_.on_connection_opened();
+  connection->connect(cluster_.network());
+  return true;
+}
+
+// preconnect_ratio: connections for exchanges that are likely to come, while there are any.
+bool Pool::wants_spare() const {
+  const double ratio = cluster_.config().preconnect_ratio;
+  const size_t busy = exchange_count_ + waiting_count_;
+  if (ratio <= 1 || busy == 0 || spares_fail_ || leaving() || speaks_ == Speaks::nothing || speaks_ == Speaks::unknown)
+    return false;
+  const size_t room = connection_count_ * (speaks_ == Speaks::http2 ? streams_ : 1);
+  return double(room) < std::ceil(ratio * double(busy)) && endpoint_->fit;
+}
+
+void Pool::report(health::Sign sign) {
+  if (health::Outliers* outliers = cluster_.shared().outliers()) {
+    outliers->record(*endpoint_->state->record, sign, cluster_.loop().now());
   }
 }
 
@@ -272,7 +315,7 @@ void Pool::retire() {
   schedule();
 }
 
-// Closes what nobody uses and lets the rest finish. What opens or comes back later is up to settle().
+// What opens or comes back later is up to settle().
 void Pool::sweep() {
   List<Connection, InPool> left;
   while (Connection* c = all_.front()) left.push_back(*c);

@@ -12,6 +12,8 @@
 #include "cluster/cluster.h"
 #include "identity/identity.h"
 #include "policy/policy.h"
+#include "route/affinity.h"
+#include "route/retry.h"
 #include "route/route.h"
 #include "tls/tls.h"
 #include "token/token.h"
@@ -94,6 +96,8 @@ struct Route {
   Millis idle_timeout = 300'000;    // no byte either way; 0 off
   Millis max_stream_duration = 0;   // 0 off
   uint32_t buffer_limit = 32 * 1024;
+  std::optional<route::RetryPolicy> retry;     // nullopt: only what cannot be told from a first try
+  std::vector<route::HashPolicy> hash_policy;  // for ring_hash and maglev
 };
 
 struct Snapshot {

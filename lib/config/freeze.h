@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/text.h"
+#include "cluster/discovery.h"
 #include "config/config.h"
 #include "config/object.h"
 #include "config/sources.h"
@@ -21,6 +23,14 @@ class ClusterTable {
  private:
   static std::string bucket(const cluster::ClusterConfig& config);
   std::unordered_multimap<std::string, std::shared_ptr<const cluster::ClusterConfig>> rows_;
+};
+
+using http::is_host;
+
+// retry_budget, which a route states and its cluster keeps.
+struct RetryBudget {
+  double percent = 20;
+  uint32_t min_concurrency = 3;
 };
 
 class Freezer {
@@ -76,6 +86,7 @@ class Freezer {
   void freeze_idp_claims(const RouteDraft& draft, const Place& place, policy::Shorthand& out);
   void freeze_route_identity(const RouteDraft& draft, const Place& place, Route& out);
   void check_tcp(const RouteDraft& draft, const Place& place, Route& out);
+  void check_tcp_cluster(const ClusterDraft& draft, const Place& place);
 
   // freeze_route.cc
   static Place place_of(const RouteDraft& draft, size_t index);
@@ -116,20 +127,45 @@ class Freezer {
   bool freeze_client_tls(const ClusterDraft& draft, BuiltCluster& out);
   std::optional<tls::Pem> load_either(const Value<std::string>& value, const Value<std::string>& file,
                                       const Place& place, const char* name, bool& good);
+  bool freeze_endpoint(const Text& text, const std::string& key, BuiltCluster& out, cluster::ParsedEndpoint& endpoint);
+  bool freeze_endpoints_file(const ClusterDraft& draft, BuiltCluster& out);
   void set_common(cluster::ClusterConfig& config) const;
   std::shared_ptr<const cluster::ClusterConfig> intern(const ClusterDraft& draft, const BuiltCluster& built,
-                                                       const Route& route);
+                                                       const Route& route, const std::optional<RetryBudget>& budget);
   using Refuse = std::function<void(const std::string& message)>;
   std::shared_ptr<const cluster::ClusterConfig> intern(cluster::ClusterConfig config, const Refuse& refuse);
   std::shared_ptr<const tls::ClientContext> client_context(const tls::ClientOptions& options, const Refuse& refuse);
   void refuse_client_tls(const ClusterDraft& draft, const BuiltCluster& built, const std::string& message);
   bool refuse_extra_ca(const std::string& message);
 
+  // The object of an option that has one; null: none, or a fault.
+  std::shared_ptr<const yaml::Node> single(const Value<std::vector<Text>>& texts, const Place& place, const char* key);
+
+  // freeze_balance.cc: which endpoint, how many of everything, how long connections live
+  void freeze_balance(const ClusterDraft& draft, BuiltCluster& out);
+  void freeze_algorithms(const ClusterDraft& draft, BuiltCluster& out);
+  void freeze_panic(const ClusterDraft& draft, BuiltCluster& out);
+  void freeze_slow_start(const ClusterDraft& draft, BuiltCluster& out);
+  void freeze_connections(const ClusterDraft& draft, BuiltCluster& out);
+  void freeze_thresholds(const Value<std::vector<Text>>& texts, const Place& place, cluster::Thresholds& out,
+                         cluster::EndpointThresholds& per_endpoint);
+
+  // freeze_health.cc, freeze_outliers.cc
+  void freeze_health(const ClusterDraft& draft, BuiltCluster& out);
+  void freeze_outliers(const ClusterDraft& draft, BuiltCluster& out);
+
+  // freeze_retry.cc
+  std::optional<RetryBudget> freeze_retry(const RouteDraft& draft, const Place& place, Route& out);
+  std::optional<RetryBudget> freeze_retry_budget(const RouteDraft& draft, const Object& policy);
+  void freeze_hash_policy(const RouteDraft& draft, const Place& place, Route& out);
+
   const ConfigDraft& draft_;
   FreezeOptions options_;
   yaml::Faults& faults_;
   Sources sources_;
   std::shared_ptr<Snapshot> out_;
+  cluster::Thresholds thresholds_;  // of clusters that state none
+  cluster::EndpointThresholds per_endpoint_;
   net::ResolverOptions dns_;
   net::Family dns_family_ = net::Family::v4_preferred;
   std::vector<tls::Pem> extra_ca_;
@@ -146,12 +182,7 @@ class Freezer {
   std::unordered_multimap<size_t, std::pair<tls::ClientOptions, std::shared_ptr<const tls::ClientContext>>> contexts_;
 };
 
-// Whether `host` is a name, an IPv4 address or a bracketed IPv6 address.
-bool is_host(Bytes host);
-std::string lower(Bytes text);
 // Why a header of this name belongs to the codec; null: it does not. To say something else would be smuggling.
 const char* forbidden_header(Bytes name);
-// Visible ASCII without spaces.
-bool is_visible(Bytes text);
 
 }  // namespace cardea::config

@@ -115,17 +115,40 @@ void Freezer::freeze_route_identity(const RouteDraft& draft, const Place& place,
       draft.jwt_claims_headers.set ? freeze_claim_headers(draft.jwt_claims_headers, place) : claim_headers_;
 }
 
+// A tunnel's connection is made for it, carries no HTTP and has no TLS of ours.
+void Freezer::check_tcp_cluster(const ClusterDraft& draft, const Place& place) {
+  auto refuse = [&](const auto& value, const char* key, const char* reason) {
+    if (value.set) fault(place, value.mark, key, reason);
+  };
+  const char* http = "has no effect with from: tcp+https: a tunnel has a connection of its own";
+  refuse(draft.preconnect_policy, "preconnect_policy", http);
+  refuse(draft.upstream_idle_timeout, "upstream_idle_timeout", http);
+  refuse(draft.max_requests_per_connection, "max_requests_per_connection", http);
+  refuse(draft.max_upstream_connection_duration, "max_upstream_connection_duration", http);
+  refuse(draft.http2_keepalive, "http2_keepalive", http);
+  if (draft.to.set) return;  // what its URLs say has been looked at
+  const char* tls = "has no effect with from: tcp+https: there is no TLS to the upstream";
+  if (draft.tls_skip_verify.value) refuse(draft.tls_skip_verify, "tls_skip_verify", tls);
+  refuse(draft.tls_server_name, "tls_server_name", tls);
+  refuse(draft.tls_upstream_server_name, "tls_upstream_server_name", tls);
+  refuse(draft.tls_custom_ca, "tls_custom_ca", tls);
+  refuse(draft.tls_custom_ca_file, "tls_custom_ca_file", tls);
+  refuse(draft.tls_client_cert, "tls_client_cert", tls);
+  refuse(draft.tls_client_cert_file, "tls_client_cert_file", tls);
+}
+
 // Inside a tunnel nobody sees requests, so whatever is about them would be ignored.
 void Freezer::check_tcp(const RouteDraft& draft, const Place& place, Route& out) {
   using Scheme = cluster::EndpointConfig::Scheme;
-  const bool tcp_to = out.cluster && out.cluster->endpoints[0].scheme == Scheme::tcp;
+  const bool has_to = out.cluster && !out.cluster->endpoints.empty();
+  const bool tcp_to = has_to && out.cluster->endpoints[0].scheme == Scheme::tcp;
   if (!out.tcp) {
     if (tcp_to && !draft.from.bad) fault(place, draft.cluster->to.mark, "to", "needs from: tcp+https://HOST:PORT");
     return;
   }
   if (!draft.cluster) {
     fault(place, draft.from.mark, "from", "needs to: tcp://HOST:PORT");
-  } else if (out.cluster && !tcp_to) {
+  } else if (has_to && !tcp_to) {
     fault(place, draft.cluster->to.mark, "to", "must be tcp://HOST:PORT: what comes through CONNECT is not HTTP");
   }
   auto refuse = [&](const auto& value, const char* key) {
@@ -151,6 +174,15 @@ void Freezer::check_tcp(const RouteDraft& draft, const Place& place, Route& out)
   refuse(draft.cors_allow_preflight, "cors_allow_preflight");
   refuse(draft.pass_identity_headers, "pass_identity_headers");
   refuse(draft.jwt_claims_headers, "jwt_claims_headers");
+  refuse(draft.retry_policy, "retry_policy");
+  if (draft.cluster) check_tcp_cluster(*draft.cluster, place);
+  using By = route::HashPolicy::By;
+  for (const route::HashPolicy& by : out.hash_policy) {
+    if (by.by != By::header && by.by != By::cookie) continue;
+    fault(place, draft.hash_policy.mark, "hash_policy",
+          "may not use headers and cookies with from: tcp+https: nobody sees them");
+    break;
+  }
   // The global ones are about requests too.
   out.set_response_headers.clear();
   out.claim_headers.clear();

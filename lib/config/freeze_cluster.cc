@@ -1,6 +1,9 @@
 // The upstream side of routes: endpoints from URLs, TLS towards them, equal clusters made one.
+#include <sys/stat.h>
+
 #include <algorithm>
-#include <charconv>
+#include <cerrno>
+#include <cstring>
 
 #include "config/freeze.h"
 
@@ -10,85 +13,16 @@ namespace {
 
 using cluster::EndpointConfig;
 
-struct Endpoint {
-  EndpointConfig config;
-  std::string path;
-  bool has_weight = false;
-  std::string fault;
-};
+constexpr int64_t kMaxPriority = 127;  // Envoy's
 
-struct SchemeRow {
-  Bytes name;
-  EndpointConfig::Scheme scheme;
-  uint16_t port;
-  bool unix_socket;
-};
-constexpr SchemeRow kSchemes[] = {
-    {"http", EndpointConfig::Scheme::http, 80, false},      {"https", EndpointConfig::Scheme::https, 443, false},
-    {"h2c", EndpointConfig::Scheme::h2c, 80, false},        {"http+unix", EndpointConfig::Scheme::http, 0, true},
-    {"https+unix", EndpointConfig::Scheme::https, 0, true}, {"tcp", EndpointConfig::Scheme::tcp, 0, false},
-};
-
-// Takes ",10" off the end.
-bool take_weight(Bytes& url, Endpoint& out) {
-  size_t comma = url.rfind(',');
-  if (comma == Bytes::npos) return true;
-  Bytes digits = url.substr(comma + 1);
-  uint32_t weight = 0;
-  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), weight);
-  if (error != std::errc() || end != digits.data() + digits.size() || weight == 0) return false;
-  out.config.weight = weight;
-  out.has_weight = true;
-  url = url.substr(0, comma);
-  return true;
-}
-
-Endpoint parse_endpoint(const std::string& text) {
-  constexpr const char* kWanted = "must be a URL such as https://host:443";
-  Endpoint out;
-  Bytes url = text;
-  if (!take_weight(url, out)) return {{}, {}, false, "has no valid weight behind its comma"};
-  size_t colon = url.find("://");
-  if (colon == Bytes::npos) return {{}, {}, false, kWanted};
-  std::string scheme = lower(url.substr(0, colon));
-  Bytes rest = url.substr(colon + 3);
-  auto row = std::find_if(std::begin(kSchemes), std::end(kSchemes), [&](const auto& r) { return r.name == scheme; });
-  if (scheme == "udp") return {{}, {}, false, "not supported yet: " + scheme};
-  if (scheme == "ssh") return {{}, {}, false, "not supported by cardea: ssh"};
-  if (row == std::end(kSchemes))
-    return {{}, {}, false, "must begin with http://, https://, h2c://, http+unix:// or https+unix://"};
-  out.config.scheme = row->scheme;
-  out.config.unix_socket = row->unix_socket;
-  if (row->unix_socket) {
-    bool good = rest.size() > 1 && rest[0] == '/' && rest.find('\0') == Bytes::npos;
-    if (!good || !net::Address::parse("unix:" + std::string(rest))) {
-      return {{}, {}, false, "has no valid socket path: http+unix:///run/service.sock"};
-    }
-    out.config.host = rest;
-    out.config.authority = "localhost";
-    return out;
-  }
-  size_t slash = rest.find_first_of("/?#");
-  Bytes authority = rest.substr(0, slash);
-  Bytes path = slash == Bytes::npos ? Bytes() : rest.substr(slash);
-  if (authority.find('@') != Bytes::npos) return {{}, {}, false, "may not have a user"};
-  if (path.find_first_of("?#") != Bytes::npos) return {{}, {}, false, "may not have a query or a fragment"};
-  if (!is_visible(path)) return {{}, {}, false, "has characters that cannot stand in a path"};
-  auto parsed = http::parse_authority(authority);
-  if (!parsed || !is_host(parsed->host) || (parsed->has_port && parsed->port == 0)) {
-    return {{}, {}, false, "has no valid host"};
-  }
-  if (row->scheme == EndpointConfig::Scheme::tcp) {
-    if (!parsed->has_port) return {{}, {}, false, "needs a port: tcp://host:22"};
-    if (!path.empty() && path != "/") return {{}, {}, false, "may not have a path"};
-    path = {};
-  }
-  out.path = path;
-  out.config.port = parsed->has_port ? parsed->port : row->port;
-  std::string host = lower(parsed->host);
-  out.config.authority = out.config.port == row->port ? host : host + ":" + std::to_string(out.config.port);
-  out.config.host = host[0] == '[' ? host.substr(1, host.size() - 2) : host;
-  return out;
+// Whether some endpoint may be https: those of a file are not known yet.
+bool may_use_tls(const cluster::ClusterConfig& config) {
+  const bool https = std::any_of(config.endpoints.begin(), config.endpoints.end(),
+                                 [](const auto& e) { return e.scheme == EndpointConfig::Scheme::https; });
+  const bool never = std::any_of(config.endpoints.begin(), config.endpoints.end(), [](const auto& e) {
+    return e.scheme == EndpointConfig::Scheme::h2c || e.scheme == EndpointConfig::Scheme::tcp;
+  });
+  return https || (!config.endpoints_file.empty() && !never && !config.tcp);
 }
 
 size_t bucket_of(const tls::ClientOptions& options) {
@@ -101,7 +35,7 @@ size_t bucket_of(const tls::ClientOptions& options) {
 }  // namespace
 
 std::string ClusterTable::bucket(const cluster::ClusterConfig& config) {
-  std::string key = config.tls_server_name;
+  std::string key = config.tls_server_name + '\n' + config.endpoints_file + '\n';
   for (const EndpointConfig& endpoint : config.endpoints) {
     key += static_cast<char>('0' + static_cast<int>(endpoint.scheme));
     key += endpoint.host + ' ' + std::to_string(endpoint.port) + ' ' + std::to_string(endpoint.weight) + '\n';
@@ -129,7 +63,9 @@ const Freezer::BuiltCluster& Freezer::build_cluster(const ClusterDraft& draft, c
   out.place = place;
   cluster::ClusterConfig& config = out.config;
   out.good = freeze_endpoints(draft, out);
-  if (usable(draft.load_balancing_policy)) config.lb_policy = draft.load_balancing_policy.value;
+  out.good = freeze_endpoints_file(draft, out) && out.good;
+  freeze_balance(draft, out);
+  freeze_health(draft, out);
   set_common(config);
   if (usable(draft.connect_timeout)) config.connect_timeout = static_cast<Millis>(draft.connect_timeout.value);
   out.good = freeze_client_tls(draft, out) && out.good;
@@ -141,39 +77,69 @@ void Freezer::set_common(cluster::ClusterConfig& config) const {
   config.limits.max_concurrent_streams = out_->limits.max_concurrent_streams;
   // What clients may send says nothing about what upstreams may answer.
   config.limits.underscores = http::CodecLimits::Underscores::allow;
-  bool names = std::any_of(config.endpoints.begin(), config.endpoints.end(), [](const EndpointConfig& endpoint) {
-    return !endpoint.unix_socket && !net::Address::ip(endpoint.host, 0);
-  });
-  if (names) {
-    config.dns = dns_;
-    config.dns_family = dns_family_;
-    config.dns_refresh = static_cast<Millis>(draft_.dns_refresh_rate.value);
-    config.dns_failure_refresh = static_cast<Millis>(draft_.dns_failure_refresh_rate.value);
+  // Whatever `to` has: the host may give any cluster endpoints that are names.
+  config.dns = dns_;
+  config.dns_family = dns_family_;
+  config.dns_refresh = static_cast<Millis>(draft_.dns_refresh_rate.value);
+  config.dns_failure_refresh = static_cast<Millis>(draft_.dns_failure_refresh_rate.value);
+}
+
+// `to` is a URL, or {url, weight, priority}.
+bool Freezer::freeze_endpoint(const Text& text, const std::string& key, BuiltCluster& out,
+                              cluster::ParsedEndpoint& endpoint) {
+  const yaml::Mark& mark = text.mark.line != 0 ? text.mark : out.place.mark;
+  const size_t before = faults_.list().size();
+  if (!text.tree && text.value.substr(0, 1) != "{") {
+    endpoint = cluster::parse_endpoint(text.value);
+    if (!endpoint.fault.empty()) faults_.add(mark, key, endpoint.fault);
+    return endpoint.fault.empty();
   }
+  auto tree = tree_of(text, key, mark, faults_);
+  if (!tree) return false;
+  const Object object(*tree, key, {"url", "weight", "priority"}, faults_);
+  auto url = object.string("url");
+  if (!object.find("url") && object.is_mapping()) object.fault("", "has no url");
+  if (!url) return false;
+  endpoint = cluster::parse_endpoint(*url);
+  if (!endpoint.fault.empty()) {
+    object.fault("url", endpoint.fault);
+    return false;
+  }
+  for (const char* own : {"weight", "priority"}) {
+    if (object.find(own) && endpoint.config.srv) object.fault(own, "has no effect: SRV records have their own");
+  }
+  if (object.find("weight") && endpoint.has_weight) object.fault("weight", "is given twice: the URL has one too");
+  if (object.read("weight", endpoint.config.weight, 1, UINT32_MAX)) endpoint.has_weight = true;
+  object.read("priority", endpoint.config.priority, 0, kMaxPriority);
+  return faults_.list().size() == before;
 }
 
 bool Freezer::freeze_endpoints(const ClusterDraft& draft, BuiltCluster& out) {
   const Place& place = out.place;
   bool good = !draft.to.bad, list = draft.to.value.size() > 1;
   if (draft.to.value.empty() && !draft.to.bad) {
+    if (!draft.to.set && draft.endpoints_file.set) return good;
     fault(place, draft.to.mark, "to", "is empty");
     return false;
   }
-  size_t weights = 0, tls = 0, h2c = 0, sockets = 0, tcp = 0;
+  size_t weights = 0, srv = 0, tls = 0, h2c = 0, sockets = 0, tcp = 0;
   uint64_t total = 0;
   for (size_t i = 0; i < draft.to.value.size(); ++i) {
     const Text& text = draft.to.value[i];
-    Endpoint endpoint = parse_endpoint(text.value);
-    if (endpoint.fault.empty() && i != 0 && endpoint.path != out.to_path && endpoint.path.size() > 1) {
-      endpoint.fault = "has another path than the first URL, whose path goes for all";
+    const std::string key = list ? "to[" + std::to_string(i) + "]" : "to";
+    cluster::ParsedEndpoint endpoint;
+    if (!freeze_endpoint(text, place.of(key), out, endpoint)) {
+      good = false;
+      continue;
     }
-    if (!endpoint.fault.empty()) {
-      fault(place, text.mark, list ? "to[" + std::to_string(i) + "]" : "to", endpoint.fault);
+    if (i != 0 && endpoint.path != out.to_path && endpoint.path.size() > 1) {
+      fault(place, text.mark, key, "has another path than the first URL, whose path goes for all");
       good = false;
       continue;
     }
     if (i == 0) out.to_path = endpoint.path;
     weights += endpoint.has_weight;
+    srv += endpoint.config.srv;
     total += endpoint.config.weight;
     tls += endpoint.config.scheme == EndpointConfig::Scheme::https;
     h2c += endpoint.config.scheme == EndpointConfig::Scheme::h2c;
@@ -186,12 +152,43 @@ bool Freezer::freeze_endpoints(const ClusterDraft& draft, BuiltCluster& out) {
     fault(place, draft.to.mark, "to", reason);
     good = false;
   };
-  if (weights != 0 && weights != count) refuse("needs a weight behind every URL or behind none");
+  if (weights != 0 && weights + srv != count) refuse("needs a weight for every URL or for none");
   if (total > UINT32_MAX) refuse("has weights whose sum passes 4294967295");
   if (sockets != 0 && sockets != count) refuse("may not mix unix sockets with other URLs");
   if (tcp != 0 && tcp != count) refuse("may not mix tcp with other URLs");
   if (h2c != 0 && tls != 0) refuse("may not mix h2c with https");
   return good;
+}
+
+// What it says may change at any time and is read by whoever watches it; that it is there is asked now, as a misspelt
+// name would go unnoticed for long.
+bool Freezer::freeze_endpoints_file(const ClusterDraft& draft, BuiltCluster& out) {
+  const Value<std::string>& value = draft.endpoints_file;
+  if (!usable(value)) return !value.bad;
+  const std::string path = sources_.resolve(value.value);
+  struct stat st {};
+  std::string reason;
+  if (value.value.empty()) {
+    reason = "is empty";
+  } else if (stat(path.c_str(), &st) != 0) {
+    reason = "cannot read " + path + ": " + strerror(errno);
+  } else if (!S_ISREG(st.st_mode)) {
+    reason = "cannot read " + path + ": not a regular file";
+  }
+  if (!reason.empty()) fault(out.place, value.mark, "endpoints_file", reason);
+  out.config.endpoints_file = path;
+  return reason.empty();
+}
+
+std::shared_ptr<const yaml::Node> Freezer::single(const Value<std::vector<Text>>& texts, const Place& place,
+                                                  const char* key) {
+  if (!usable(texts) || texts.value.empty()) return nullptr;
+  if (texts.value.size() > 1) {
+    fault(place, texts.value[1].mark, key, "is given twice: it is one object");
+    return nullptr;
+  }
+  const Text& text = texts.value[0];
+  return tree_of(text, place.of(key), text.mark.line != 0 ? text.mark : place.mark, faults_);
 }
 
 std::optional<tls::Pem> Freezer::load_either(const Value<std::string>& value, const Value<std::string>& file,
@@ -242,12 +239,10 @@ bool Freezer::freeze_client_tls(const ClusterDraft& draft, BuiltCluster& out) {
   if (usable(name) && (!is_host(name.value) || name.value[0] == '['))
     refuse(name.mark, name_key, "is not the name of a host");
 
-  bool https = false, unix_socket = false;
-  for (const EndpointConfig& endpoint : config.endpoints) {
-    https = https || endpoint.scheme == EndpointConfig::Scheme::https;
-    unix_socket = unix_socket || endpoint.unix_socket;
-  }
-  if (!https && !config.endpoints.empty()) {
+  const bool unix_tls = std::any_of(config.endpoints.begin(), config.endpoints.end(), [](const auto& e) {
+    return e.unix_socket && e.scheme == EndpointConfig::Scheme::https;
+  });
+  if (!may_use_tls(config) && !config.endpoints.empty()) {
     const char* without = "has no effect: no URL of to begins with https";
     if (ca) refuse(ca_mark, "tls_custom_ca", without);
     if (certificate) refuse(certificate_mark, "tls_client_cert", without);
@@ -262,7 +257,7 @@ bool Freezer::freeze_client_tls(const ClusterDraft& draft, BuiltCluster& out) {
   if (ca) options.ca.push_back(std::move(*ca));
   if (certificate && key) options.certificate = tls::KeyPair{std::move(*certificate), std::move(*key)};
   config.tls_server_name = lower(name.value);
-  if (unix_socket && config.tls_server_name.empty()) {
+  if (unix_tls && config.tls_server_name.empty()) {
     // A path is no name that a certificate could have.
     if (options.verify)
       refuse(draft.to.mark, "to", "needs tls_upstream_server_name: a socket's path is no name to verify");
@@ -272,9 +267,16 @@ bool Freezer::freeze_client_tls(const ClusterDraft& draft, BuiltCluster& out) {
 }
 
 std::shared_ptr<const cluster::ClusterConfig> Freezer::intern(const ClusterDraft& draft, const BuiltCluster& built,
-                                                              const Route& route) {
+                                                              const Route& route,
+                                                              const std::optional<RetryBudget>& budget) {
   cluster::ClusterConfig config = built.config;
+  if (budget) {
+    config.thresholds.budget_percent = budget->percent;
+    config.thresholds.min_retry_concurrency = budget->min_concurrency;
+  }
   config.name = route.name;
+  config.tcp = route.tcp && config.endpoints.empty();
+  if (config.tcp) config.tls_options = {};
   config.limits.buffer_limit = route.buffer_limit;
   // As Pomerium: few services take WebSockets over HTTP/2 (RFC 8441) and many offer it.
   if (route.allow_websockets && !config.tls_options.alpn.empty()) config.tls_options.alpn = {"http/1.1"};
@@ -283,10 +285,7 @@ std::shared_ptr<const cluster::ClusterConfig> Freezer::intern(const ClusterDraft
 
 std::shared_ptr<const cluster::ClusterConfig> Freezer::intern(cluster::ClusterConfig config, const Refuse& refuse) {
   if (auto known = clusters_.find(config)) return known;
-  bool https = std::any_of(config.endpoints.begin(), config.endpoints.end(), [](const EndpointConfig& endpoint) {
-    return endpoint.scheme == EndpointConfig::Scheme::https;
-  });
-  if (https) {
+  if (may_use_tls(config)) {
     config.tls = client_context(config.tls_options, refuse);
     if (!config.tls) return nullptr;
   }

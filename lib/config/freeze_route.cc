@@ -70,30 +70,6 @@ From parse_from(const std::string& text) {
 
 }  // namespace
 
-std::string lower(Bytes text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
-bool is_visible(Bytes text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
-bool is_host(Bytes host) {
-  if (!host.empty() && host.front() == '[') {
-    return host.size() > 2 && host.back() == ']' && net::Address::ip(host.substr(1, host.size() - 2), 0);
-  }
-  if (host.empty() || host.size() > 253) return false;
-  size_t label = 0;
-  for (char c : host) {
-    bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    if (c == '.' ? label == 0 : !ok || ++label > 63) return false;
-    if (c == '.') label = 0;
-  }
-  return label != 0;
-}
-
 Freezer::Place Freezer::place_of(const RouteDraft& draft, size_t index) {
   Place place{draft.key, draft.mark};
   if (place.key.empty()) {
@@ -119,11 +95,13 @@ void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
   freeze_policy(draft, place, out);
   if (has_redirect(draft)) freeze_redirect(draft, place, out);
   if (has_response(draft)) freeze_response(draft, place, out);
+  const std::optional<RetryBudget> budget = freeze_retry(draft, place, out);
+  freeze_hash_policy(draft, place, out);
   std::string to_path;
   if (draft.cluster) {
     const BuiltCluster& built = build_cluster(*draft.cluster, place);
     to_path = built.to_path;
-    if (built.good) out.cluster = intern(*draft.cluster, built, out);
+    if (built.good) out.cluster = intern(*draft.cluster, built, out, budget);
   }
   freeze_rewrite(draft, place, to_path, out);
   check_tcp(draft, place, out);

@@ -29,7 +29,6 @@ constexpr Bytes kRouteKeys[] = {"redirect", "response", "policy", "lb_policy", "
 
 constexpr Bytes kGlobalLater[] = {
     "allow_upgrades",
-    "circuit_breaker_thresholds",
     "metrics_address",
     "limits",
 };
@@ -37,19 +36,7 @@ constexpr Bytes kRouteLater[] = {
     "depends_on",
     "allow_spdy",
     "allow_upgrades",
-    "health_checks",
-    "outlier_detection",
-    "circuit_breaker_thresholds",
-    "healthy_panic_threshold",
-    "least_request_lb_config",
-    "ring_hash_lb_config",
-    "maglev_lb_config",
-    "common_lb_config",
-    "slow_start_config",
-    "preconnect_policy",
-    "retry_policy",
     "limits",
-    "pool_per_user",
     "tls_downstream_server_name",
     "tls_upstream_allow_renegotiation",
 };

@@ -206,13 +206,16 @@ void Loader::load_strings(D& draft, const OptionRow& row, const Node& value, con
   bool list = value.kind == Node::Kind::sequence;
   size_t count = list ? value.items.size() : 1;
   for (size_t i = 0; i < count; ++i) {
-    const Node& item = list ? value.items[i] : value;
-    std::string where = list ? path + "[" + std::to_string(i) + "]" : path;
-    auto text = yaml::as_string(item, where, faults_);
-    std::string fault = text ? assign_text(draft, row, std::move(*text), item.mark) : "";
-    if (!fault.empty()) faults_.add(item.mark, where, fault);
-    if (!text || !fault.empty()) touch(draft, row, item.mark, true);
+    load_string(draft, row, list ? value.items[i] : value, list ? path + "[" + std::to_string(i) + "]" : path);
   }
+}
+
+template <class D>
+void Loader::load_string(D& draft, const OptionRow& row, const Node& item, const std::string& path) {
+  auto text = yaml::as_string(item, path, faults_);
+  std::string fault = text ? assign_text(draft, row, std::move(*text), item.mark) : "";
+  if (!fault.empty()) faults_.add(item.mark, path, fault);
+  if (!text || !fault.empty()) touch(draft, row, item.mark, true);
 }
 
 template <class D>
@@ -280,6 +283,10 @@ template void Loader::load_strings<ConfigDraft>(ConfigDraft&, const OptionRow&, 
 template void Loader::load_strings<ListenerDraft>(ListenerDraft&, const OptionRow&, const Node&, const std::string&);
 template void Loader::load_strings<RouteDraft>(RouteDraft&, const OptionRow&, const Node&, const std::string&);
 template void Loader::load_strings<ClusterDraft>(ClusterDraft&, const OptionRow&, const Node&, const std::string&);
+template void Loader::load_string<ConfigDraft>(ConfigDraft&, const OptionRow&, const Node&, const std::string&);
+template void Loader::load_string<ListenerDraft>(ListenerDraft&, const OptionRow&, const Node&, const std::string&);
+template void Loader::load_string<RouteDraft>(RouteDraft&, const OptionRow&, const Node&, const std::string&);
+template void Loader::load_string<ClusterDraft>(ClusterDraft&, const OptionRow&, const Node&, const std::string&);
 template bool Loader::load_nested<RouteDraft>(RouteDraft&, Owner, const std::string&, const Node&, const std::string&);
 template void Loader::load_headers<RouteDraft>(RouteDraft&, const OptionRow&, const Node&, const std::string&);
 

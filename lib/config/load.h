@@ -67,12 +67,16 @@ class Loader {
   template <class D>
   void load_objects(D& draft, const OptionRow& row, const Node& value, const std::string& path);
   template <class D>
+  void load_endpoints(D& draft, const OptionRow& row, const Node& value, const std::string& path);
+  template <class D>
   void load_map_entries(D& draft, const OptionRow& row, const Node& value, const std::string& path);
   template <class D>
   void load_claim_headers(D& draft, const OptionRow& row, const Node& value, const std::string& path);
 
   template <class D>
   void load_strings(D& draft, const OptionRow& row, const Node& value, const std::string& path);
+  template <class D>
+  void load_string(D& draft, const OptionRow& row, const Node& item, const std::string& path);
   // A mapping whose keys are the options NAME.*; false when it is not one.
   template <class D>
   bool load_nested(D& draft, Owner owner, const std::string& name, const Node& value, const std::string& path);

@@ -1,4 +1,4 @@
-// The file's structured options: objects and maps that drafts keep as one text each.
+// The file's structured options: objects and maps that drafts keep as one text each, with the tree beside it.
 #include "config/load.h"
 
 namespace cardea::config {
@@ -9,7 +9,26 @@ bool Loader::load_structured(D& draft, const OptionRow& row, const Node& value, 
     case OPT_GLOBAL_JWT_PROVIDERS:
       load_named_objects(draft, row, value, path);
       return true;
+    case OPT_GLOBAL_CIRCUIT_BREAKER_THRESHOLDS:
+    case OPT_ROUTE_RETRY_POLICY:
+    case OPT_CLUSTER_ROUND_ROBIN_LB_CONFIG:
+    case OPT_CLUSTER_LEAST_REQUEST_LB_CONFIG:
+    case OPT_CLUSTER_RING_HASH_LB_CONFIG:
+    case OPT_CLUSTER_MAGLEV_LB_CONFIG:
+    case OPT_CLUSTER_COMMON_LB_CONFIG:
+    case OPT_CLUSTER_SLOW_START_CONFIG:
+    case OPT_CLUSTER_PRECONNECT_POLICY:
+    case OPT_CLUSTER_OUTLIER_DETECTION:
+    case OPT_CLUSTER_CIRCUIT_BREAKER_THRESHOLDS:
+    case OPT_CLUSTER_HTTP2_KEEPALIVE:
+      load_tree(draft, row, value, path);
+      return true;
+    case OPT_CLUSTER_TO:
+      load_endpoints(draft, row, value, path);
+      return true;
     case OPT_GLOBAL_DOWNSTREAM_MTLS_MATCH_SUBJECT_ALT_NAMES:
+    case OPT_ROUTE_HASH_POLICY:
+    case OPT_CLUSTER_HEALTH_CHECKS:
       load_objects(draft, row, value, path);
       return true;
     case OPT_ROUTE_ALLOWED_IDP_CLAIMS:
@@ -74,6 +93,22 @@ void Loader::load_objects(D& draft, const OptionRow& row, const Node& value, con
   }
   for (size_t i = 0; i < value.items.size(); ++i) {
     load_tree(draft, row, value.items[i], path + "[" + std::to_string(i) + "]");
+  }
+}
+
+// URLs and {url, weight, priority}: one, or a list of them.
+template <class D>
+void Loader::load_endpoints(D& draft, const OptionRow& row, const Node& value, const std::string& path) {
+  const bool list = value.kind == Node::Kind::sequence;
+  touch(draft, row, value.mark, false);
+  for (size_t i = 0; i < (list ? value.items.size() : 1); ++i) {
+    const Node& item = list ? value.items[i] : value;
+    const std::string where = list ? path + "[" + std::to_string(i) + "]" : path;
+    if (item.kind == Node::Kind::mapping) {
+      load_tree(draft, row, item, where);
+    } else {
+      load_string(draft, row, item, where);
+    }
   }
 }
 

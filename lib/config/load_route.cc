@@ -22,6 +22,8 @@ constexpr OptionId kNeedUpstream[] = {
     OPT_ROUTE_PASS_IDENTITY_HEADERS,
     OPT_ROUTE_JWT_CLAIMS_HEADERS,
     OPT_ROUTE_ALLOW_WEBSOCKETS,
+    OPT_ROUTE_RETRY_POLICY,
+    OPT_ROUTE_HASH_POLICY,
 };
 
 // Names under which people know a key too.
@@ -63,7 +65,7 @@ void Loader::load_route(const Node& node, const std::string& path) {
   route->mark = cluster->mark = node.mark;
   route->key = cluster->key = path;
   for (const auto& [key, value] : node.entries) load_route_key(*route, *cluster, key, value);
-  if (cluster->to.set) {
+  if (cluster->to.set || cluster->endpoints_file.set) {
     route->cluster = std::move(cluster);
   } else if (route->redirect.set || route->response.set) {
     for (const auto& [key, value] : node.entries) {

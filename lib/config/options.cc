@@ -54,10 +54,11 @@ constexpr Word kWords[] = {
     {OPT_ROUTE_REDIRECT_SCHEME_REDIRECT, "http"},
     {OPT_ROUTE_REDIRECT_SCHEME_REDIRECT, "https"},
     {OPT_CLUSTER_LOAD_BALANCING_POLICY, "round_robin"},
-    {OPT_CLUSTER_LOAD_BALANCING_POLICY, "least_request", true},
-    {OPT_CLUSTER_LOAD_BALANCING_POLICY, "ring_hash", true},
-    {OPT_CLUSTER_LOAD_BALANCING_POLICY, "maglev", true},
-    {OPT_CLUSTER_LOAD_BALANCING_POLICY, "random", true},
+    {OPT_CLUSTER_LOAD_BALANCING_POLICY, "least_request"},
+    {OPT_CLUSTER_LOAD_BALANCING_POLICY, "random"},
+    {OPT_CLUSTER_LOAD_BALANCING_POLICY, "ring_hash"},
+    {OPT_CLUSTER_LOAD_BALANCING_POLICY, "maglev"},
+    {OPT_CLUSTER_LOAD_BALANCING_POLICY, "host"},
 };
 
 // Empty: fine.
@@ -68,8 +69,7 @@ std::string word_fault(int id, const std::string& value) {
     if (word.id != id) continue;
     has_words = true;
     if (word.word == value) {
-      bool later = id == OPT_CLUSTER_LOAD_BALANCING_POLICY ? !cluster::known_balancer(value) : word.later;
-      return later ? "not supported yet: " + value : "";
+      return word.later ? "not supported yet: " + value : "";
     }
     choices += (choices.empty() ? "" : ", ") + std::string(word.word);
   }

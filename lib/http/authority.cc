@@ -9,7 +9,8 @@
 namespace cardea::http {
 namespace {
 
-constexpr size_t kMaxHost = 255;  // RFC 1035 2.3.4
+constexpr size_t kMaxHost = 255;                  // RFC 1035 2.3.4
+constexpr size_t kMaxName = 253, kMaxLabel = 63;  // the same, as text
 
 // RFC 3986 reg-name without percent-encoding and without the comma: no host of the DNS has either, an escape
 // means different hosts to different readers, and a comma is what folding two Host fields leaves behind.
@@ -64,6 +65,20 @@ Result<HostPort> parse_authority(Bytes authority) {
   out.port = uint16_t(port);
   out.has_port = true;
   return out;
+}
+
+bool is_host(Bytes host) {
+  if (!host.empty() && host.front() == '[') {
+    return host.size() > 2 && host.back() == ']' && is_ipv6(host.substr(1, host.size() - 2));
+  }
+  if (host.empty() || host.size() > kMaxName) return false;
+  size_t label = 0;
+  for (char c : host) {
+    bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    if (c == '.' ? label == 0 : !ok || ++label > kMaxLabel) return false;
+    if (c == '.') label = 0;
+  }
+  return label != 0;
 }
 
 }  // namespace cardea::http

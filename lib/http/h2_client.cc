@@ -43,6 +43,8 @@ class H2Client final : public ClientCodec, public H2Session {
   size_t active() const override { return active_; }
   void drain() override { drain_session(); }
   Protocol protocol() const override { return Protocol::http2; }
+  void ping() override { ping_peer(); }
+  uint64_t pongs() const override { return answered_pings(); }
 
   size_t capacity() const override;
   bool reusable() const override;

@@ -157,6 +157,9 @@ int H2Session::on_frame(const nghttp2_frame& frame) {
       if ((frame.hd.flags & NGHTTP2_FLAG_ACK) && drain_ == Drain::notice &&
           std::equal(std::begin(kH2DrainPing), std::end(kH2DrainPing), frame.ping.opaque_data)) {
         final_goaway();
+      } else if ((frame.hd.flags & NGHTTP2_FLAG_ACK) &&
+                 std::equal(std::begin(kH2AlivePing), std::end(kH2AlivePing), frame.ping.opaque_data)) {
+        ++pongs_;
       }
       break;
     case NGHTTP2_GOAWAY:

@@ -49,6 +49,8 @@ class H2Server final : public ServerCodec, public H2Session {
   void drain() override { drain_session(); }
   void expire_head(const End& end) override;
   Protocol protocol() const override { return Protocol::http2; }
+  void ping() override { ping_peer(); }
+  uint64_t pongs() const override { return answered_pings(); }
 
   void send_informational(ServerStream& s, uint16_t status, const Fields& fields);
   void send_head(ServerStream& s, const ResponseHead& head);

@@ -346,6 +346,13 @@ void H2Session::want_flush() {
   }
 }
 
+void H2Session::ping_peer() {
+  Entry entry(*this);
+  if (ended_) return;
+  nghttp2_submit_ping(ng_, 0, kH2AlivePing);
+  flush_due_ = true;
+}
+
 void H2Session::drain_session() {
   Entry entry(*this);
   if (ended_ || drain_ == Drain::final) return;

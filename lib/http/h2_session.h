@@ -115,6 +115,8 @@ class H2Session {
   void filled(size_t queued);
   bool in_head() const { return !ended_ && (!settings_seen_ || !settings_acked_ || watch_.open()); }
   void drain_session();
+  void ping_peer();
+  uint64_t answered_pings() const { return pongs_; }
   void final_goaway();
 
   // What the roles decide. Called inside calls into the codec.
@@ -223,6 +225,7 @@ class H2Session {
   uint32_t empty_data_ = 0;  // frames in a row
   Drain drain_ = Drain::none;
   bool goaway_due_ = false;  // to be written by hand
+  uint64_t pongs_ = 0;       // answers to kH2AlivePing
   bool greeted_ = false;     // our SETTINGS are in the output
   bool settings_seen_ = false, settings_acked_ = false;
   bool unclaimed_head_ = false;  // HEADERS that opened or continued no stream
@@ -235,6 +238,8 @@ class H2Session {
 
 // Opaque bytes of the PING behind the first GOAWAY: its answer says that the peer has seen it.
 constexpr uint8_t kH2DrainPing[8] = {'c', 'a', 'r', 'd', 'e', 'a', 0, 1};
+// ... and of the one that asks for a sign of life.
+constexpr uint8_t kH2AlivePing[8] = {'c', 'a', 'r', 'd', 'e', 'a', 0, 2};
 
 // The name of an error code in the house's spelling, a literal.
 const char* h2_error_name(uint32_t code);

@@ -360,6 +360,9 @@ class Codec {
   virtual bool wants_read() const = 0;
   // Moves what is to be written into `out` (borrowed bytes included), at most about `room` bytes of bodies.
   virtual void produce(Output& out, size_t room) = 0;
+  // HTTP/2: asks the peer for a sign of life (RFC 9113 6.7); pongs() counts the answers. Elsewhere nothing happens.
+  virtual void ping() {}
+  virtual uint64_t pongs() const { return 0; }
   // After the produced bytes were written or copied: what the stream still holds. Codecs keep borrowed
   // bytes that they did not produce by copying them here, and tell receivers on_blocked / on_unblocked.
   virtual void produced(size_t queued_in_stream) = 0;
@@ -425,6 +428,9 @@ struct HostPort {
   bool has_port = false;
 };
 Result<HostPort> parse_authority(Bytes authority);
+// Whether `host` is a name that DNS can have, an IPv4 address or a bracketed IPv6 address: narrower than what the host
+// of an authority may be.
+bool is_host(Bytes host);
 
 // What the request path becomes before anything looks at it (RFC 3986 5.2.4 and 6.2.2).
 struct PathOptions {

@@ -322,6 +322,25 @@ class ResolveEvents {
 };
 class Resolving : public Deferred {};  // deleting it cancels: no event follows
 
+struct SrvRecord {
+  std::string target;  // a name in lower case, without the final dot; "." : the service is not to be had there
+  uint16_t port = 0, priority = 0, weight = 0;
+  bool operator==(const SrvRecord&) const = default;
+};
+struct ResolvedSrv {
+  std::vector<SrvRecord> records;  // by priority; never empty
+  Millis ttl = 0;                  // smallest of the answer
+};
+class SrvEvents {
+ public:
+  virtual void on_srv(ResolvedSrv result) = 0;
+  virtual void on_resolve_failed(int status, const char* text) = 0;  // c-ares' status and its words
+
+ protected:
+  ~SrvEvents() = default;
+};
+
+// `…preferred` and automatic (IPv6 preferred) give addresses of one family; all: both, alternating, IPv6 first.
 enum class Family : uint8_t { v4_preferred, v4_only, v6_only, automatic, all };
 struct ResolverOptions {
   std::vector<std::string> servers;  // "1.1.1.1:53", "udp://…", "tcp://…"; empty: the system's
@@ -329,7 +348,7 @@ struct ResolverOptions {
   int tries = 2;
   bool use_tcp = false;
   int udp_max_queries = 100;
-  size_t max_addresses = 64;  // more are dropped
+  size_t max_addresses = 64;  // of each family, and SRV records; more are dropped
   bool operator==(const ResolverOptions&) const = default;
 };
 class Resolver : public Deferred {
@@ -338,6 +357,8 @@ class Resolver : public Deferred {
   // caller's business. The events come in a later turn, never from inside the call. Deleting the resolver
   // fails its lookups, in a later turn too.
   virtual std::unique_ptr<Resolving> resolve(const std::string& name, Family family, ResolveEvents& events) = 0;
+  // From DNS alone, without search domains. Records whose target is no name of a host or whose port is 0 are left out.
+  virtual std::unique_ptr<Resolving> resolve_srv(const std::string& name, SrvEvents& events) = 0;
 };
 
 // Where streams come from. One per worker; the tests have an in-memory one.

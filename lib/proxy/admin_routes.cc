@@ -2,6 +2,7 @@
 #include "proxy/admin_routes.h"
 
 #include "base/json.h"
+#include "proxy/cluster_list.h"
 #include "proxy/exchange.h"
 #include "proxy/live.h"
 #include "proxy/worker.h"
@@ -61,6 +62,10 @@ void exchanges(Worker& worker, const Request&, Answer answer) {
   list_exchanges(worker.proxy(), {}, told(worker, std::move(answer)));
 }
 
+void clusters(Worker& worker, const Request&, Answer answer) {
+  answer({200, list_clusters(worker.proxy()) + "\n"});
+}
+
 void end_exchange(Worker& worker, const Request& request, Answer answer) {
   Selector which;
   which.exchange = request.rest;
@@ -107,6 +112,7 @@ constexpr Resource kResources[] = {
     {"GET", "/ready", ready},
     {"GET", "/metrics", metrics},
     {"GET", "/config", config},
+    {"GET", "/clusters", clusters},
     {"GET", "/exchanges", exchanges},
     {"DELETE", "/exchanges/*", end_exchange},
     {"POST", "/reauthorize", reauthorize},

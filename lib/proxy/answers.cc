@@ -152,6 +152,7 @@ void Exchange::send_answer(const End& end, http::ResponsePtr head, Bytes body) {
 void Exchange::add_response_fields(http::ResponseHead& head) {
   if (!head.fields.find(FieldId::date)) head.fields.add(FieldId::date, worker_.http_date());
   if (!route_) return;
+  if (tries_ && !tries_->set_cookie.empty()) head.fields.add(FieldId::set_cookie, head.arena.copy(tries_->set_cookie));
   for (const route::HeaderValue& v : route_->set_response_headers) {
     head.fields.set(v.name, v.value.expand(
                                 head.arena, [](void*, Bytes) { return Bytes(); }, nullptr));

@@ -121,10 +121,11 @@ void Exchange::decided() {
     arm();
   }
   if (!prepare_request()) return reply({EndCause::internal, "rewrite"});
+  steer();
   pick();
 }
 
-// ---- 4. Where to ----------------------------------------------------------------------------------
+// ---- 4. Where to: tries.cc, which goes on with on_ready or on_failed ------------------------------
 
 // Turns the client's request into the one that goes up. Once: a second attempt sends the same. False when a rewrite of
 // the path gives none that may be sent.
@@ -158,15 +159,6 @@ bool Exchange::prepare_request() {
   return true;
 }
 
-void Exchange::pick() {
-  ++outcome_.attempts;
-  cluster::Cluster& cluster = *generation_->cluster_of_route[route_->index];
-  cluster::EndpointPtr avoid = attempt_.endpoint();
-  attempt_.start(cluster, avoid.get(), outcome_.attempts > 1);
-  // The body waits with the client until there is somebody to take it.
-  if (!ready_ && !finished_) hold_request();
-}
-
 void Exchange::on_failed(cluster::Attempt&, const End& end) {
   upstream_failed(end);
 }
@@ -181,7 +173,8 @@ void Exchange::on_ready(cluster::Attempt& attempt) {
   http::RequestSender& up = *attempt.sender();
   if (!early_body_.empty()) {
     request_forwarded_ = true;
-    up.send_body(early_body_);
+    // What is kept for another try may grow in this turn: lend a copy then.
+    up.send_body(tries_ && tries_->keeps_body ? head_->arena.copy(early_body_) : Bytes(early_body_));
   }
   if (request_complete_ && head_->has_body) {
     up.send_end(early_trailers_.empty() ? nullptr : &early_trailers_);
@@ -198,7 +191,7 @@ void Exchange::on_ready(cluster::Attempt& attempt) {
 }
 
 void Exchange::send_request_head() {
-  Bytes endpoint_authority = attempt_.endpoint()->config->authority;
+  Bytes endpoint_authority = attempt_.endpoint()->config().authority;
   head_->authority = original_authority_;
   head_->authority = route::rewrite_host(route_->rewrite, *head_, path_.path, endpoint_authority, head_->arena);
   if (tunnel_) tunnel_->ask(*head_, attempt_.protocol());
@@ -225,6 +218,8 @@ void Exchange::FromDownstream::on_body(Bytes bytes) {
   if (x.tunnel_) x.tunnel_->to_service.advance(bytes);
   if (x.ready_) {
     x.request_forwarded_ = true;
+    x.keep_body(bytes);
+    x.touch_try();
     x.attempt_.sender()->send_body(bytes);
   } else {
     x.early_body_.append(bytes);
@@ -236,7 +231,7 @@ void Exchange::FromDownstream::on_trailers(const http::Fields& fields) {
     x.request_complete_ = true;
     x.request_forwarded_ = true;
     x.attempt_.sender()->send_end(&fields);
-    return;
+    if (!x.tries_ || !x.tries_->keeps_body) return;
   }
   for (const http::Field& f : fields) x.early_trailers_.add(x.head_->arena.copy(f.name), x.head_->arena.copy(f.value));
 }
@@ -253,6 +248,7 @@ void Exchange::request_ended() {
   if (ready_ && !request_complete_) attempt_.sender()->send_end(nullptr);
   request_complete_ = true;
   read_by_ = 0;
+  start_try_clock();
   touch();
   if (tunnel_) {
     if (response_complete_) return finish({});
@@ -268,6 +264,7 @@ void Exchange::request_ended() {
 
 void Exchange::FromUpstream::on_informational(http::ResponsePtr head) {
   x.touch();
+  x.touch_try();
   // 100 is ours to send: the client got it when the upstream was ready to take the body.
   if (head->status == 100) return;
   x.down_.send_informational(head->status, head->fields);
@@ -279,6 +276,7 @@ void Exchange::FromUpstream::on_head(http::ResponsePtr head) {
 
 void Exchange::forward_response_head(http::ResponsePtr head) {
   touch();
+  if (!accept_answer(*head)) return;
   outcome_.first_byte = loop().now() - started_at_;
   if (tunnel_) {
     const Tunnel::Answer answer = tunnel_->answer(*head);
@@ -360,43 +358,6 @@ void Exchange::FromUpstream::on_reset(const End& end) {
   x.upstream_failed(end);
 }
 
-void Exchange::upstream_failed(const End& end) {
-  if (ending_) {
-    ready_ = false;
-    service_done_ = true;
-    return check_farewell();
-  }
-  if (!response_begun_ && may_try_again(end)) {
-    add(worker_.counters().upstream_retries_total);
-    ready_ = false;
-    attempt_.cancel();
-    return pick();
-  }
-  ready_ = false;
-  attempt_.cancel();
-  this->end(end);
-}
-
-// Once, and only when no service can have acted on the request: nothing of it was sent, or the service said so
-// (GOAWAY, REFUSED_STREAM), or a pooled connection turned out dead and repeating does no harm (RFC 9110 9.2.2).
-bool Exchange::may_try_again(const End& end) {
-  if (outcome_.attempts > 1 || request_forwarded_) return false;
-  if (!ready_) {
-    const bool unreachable = end.cause == EndCause::connect_failed || end.cause == EndCause::connect_timeout ||
-                             end.cause == EndCause::upstream_tls || end.cause == EndCause::upstream_reset ||
-                             end.cause == EndCause::upstream_closed;
-    // Asking the same endpoint again would only double the time that the client waits.
-    return unreachable && generation_->cluster_of_route[route_->index]->endpoints().size() > 1;
-  }
-  const bool lost = end.cause == EndCause::upstream_reset || end.cause == EndCause::upstream_closed;
-  if (!lost) return false;
-  const Bytes detail = end.detail;
-  if (detail == "refused_stream" || !attempt_.sender()->anything_sent()) return true;
-  // Not when the service itself gave up this stream or had begun its answer: these have other details.
-  const bool connection_died = detail.empty() || detail == "truncated" || detail == "tls";
-  return connection_died && attempt_.reused() && http::is_idempotent(head_->method);
-}
-
 void Exchange::end(const End& why) {
   if (finished_) return;
   if (!response_begun_) return reply(why);
@@ -430,6 +391,11 @@ void Exchange::on_clock() {
     down_.reset(farewell_end_.cause);
     return finish(farewell_end_);
   }
+  if (tries_) {
+    if (due(tries_->retry_at)) return pick();
+    if (due(tries_->try_by)) return upstream_failed({EndCause::upstream_timeout, "per_try_timeout"});
+    if (due(tries_->try_idle_at)) return upstream_failed({EndCause::upstream_timeout, "per_try_idle_timeout"});
+  }
   if (due(authorize_by_)) return authorization_failed("");
   if (due(read_by_)) return end({EndCause::client_timeout, "body"});
   if (due(respond_by_)) return end({EndCause::upstream_timeout, "response"});
@@ -453,6 +419,7 @@ void Exchange::finish(const End& end) {
   outcome_.end = end;
   outcome_.duration = loop().now() - started_at_;
   if (token_) worker_.tokens().close(token_);
+  give_back_slot();
   static_cast<LeasePlace&>(*this).unlink();
   static_cast<KeysPlace&>(*this).unlink();
   timer_.stop();

@@ -11,6 +11,7 @@
 #include "proxy/leases.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
+#include "proxy/tries.h"
 #include "proxy/worker.h"
 
 namespace cardea::proxy {
@@ -108,6 +109,10 @@ class Exchange final : public net::Deferred,
     for (const auto& [name, at] : all) {
       if (at) fn(name, at);
     }
+    if (!tries_) return;
+    if (tries_->retry_at) fn("retry_back_off", tries_->retry_at);
+    if (tries_->try_by) fn("per_try_timeout", tries_->try_by);
+    if (tries_->try_idle_at) fn("per_try_idle_timeout", tries_->try_idle_at);
   }
   void* host_pointer() const { return host_pointer_; }
   void set_host_pointer(void* p) { host_pointer_ = p; }
@@ -134,9 +139,11 @@ class Exchange final : public net::Deferred,
   void sign_in();
   void decided();
   bool prepare_request();
+  void steer();  // from here to on_ready() and on_failed(): tries.cc
   void pick();
   void on_ready(cluster::Attempt& attempt) override;
   void on_failed(cluster::Attempt& attempt, const http::End& end) override;
+  int on_choose(cluster::Attempt& attempt, const std::vector<cluster::EndpointPtr>& endpoints) override;
   void send_request_head();
   void forward_response_head(http::ResponsePtr head);
   void finish(const http::End& end);
@@ -185,9 +192,21 @@ class Exchange final : public net::Deferred,
 
   void request_ended();
   void response_ended();
-  void upstream_failed(const http::End& end);
-  bool may_try_again(const http::End& end);
   void hold_request();
+  // What came of a try: tries.cc.
+  cluster::Cluster& cluster() const;
+  void upstream_failed(const http::End& end);
+  bool accept_answer(const http::ResponseHead& head);
+  bool may_have_been_seen(const http::End& end);
+  bool may_try_again(const http::End& end);
+  bool may_retry(const route::TryResult& result);
+  void try_again_now();
+  void try_again_later();
+  void give_back_slot();
+  void start_try_clock();
+  void touch_try();
+  void keep_body(Bytes bytes);
+  bool has_whole_body() const;
   // Answers of our own, and what is added to every answer: answers.cc.
   void reply(const http::End& end, Bytes body = {});
   void reply_json(Bytes body);
@@ -233,7 +252,9 @@ class Exchange final : public net::Deferred,
   Millis lease_until_ = 0;
   void* host_pointer_ = nullptr;
 
-  // Body and trailers that came before there was an upstream to take them. Bounded: downstream is paused.
+  std::unique_ptr<Tries> tries_;  // null: one try, anywhere
+  // Body and trailers that came before there was an upstream to take them, or that another try may need. Bounded:
+  // downstream is paused, or Tries gives up.
   std::string early_body_;
   http::Fields early_trailers_;
 
@@ -251,6 +272,7 @@ class Exchange final : public net::Deferred,
   bool continue_sent_ = false;
   bool response_begun_ = false;  // a final head went downstream
   bool response_complete_ = false;
+  bool fresh_ = false;  // the last try got no answer: the next one takes a connection of its own
   bool waited_for_keys_ = false;
   bool token_in_header_ = false;
   bool ending_ = false;        // an open tunnel has been told that it is over

@@ -54,7 +54,7 @@ class Fetch final : public KeyFetch, public cluster::AttemptEvents, public http:
         path_(from.path),
         authority_(from.authority),
         done_(std::move(done)),
-        cluster_(cluster::Cluster::make(loop, network, from.cluster)),
+        cluster_(cluster::Cluster::make(loop, network, from.cluster, uint64_t(loop.unix_ms()))),
         attempt_(std::make_unique<cluster::Attempt>(*this, *this)),
         deadline_(loop, [this] { fail("no answer within 10 s"); }) {
     deadline_.start(kFetchTimeout);
@@ -63,7 +63,7 @@ class Fetch final : public KeyFetch, public cluster::AttemptEvents, public http:
     attempt_.reset();
     loop_.defer_delete(std::move(cluster_));
   }
-  void ask() { attempt_->start(*cluster_, nullptr, false); }
+  void ask() { attempt_->start(*cluster_, {}); }
 
  private:
   void on_ready(cluster::Attempt& attempt) override {

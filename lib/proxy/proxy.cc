@@ -3,12 +3,15 @@
 
 #include <algorithm>
 
+#include "base/random.h"
 #include "proxy/worker.h"
 
 namespace cardea::proxy {
 
 Proxy::Proxy(config::SnapshotPtr first, std::unique_ptr<Hooks> hooks)
-    : snapshot_(std::move(first)), hooks_(hooks ? std::move(hooks) : std::make_unique<Hooks>()) {
+    : snapshot_(std::move(first)),
+      hooks_(hooks ? std::move(hooks) : std::make_unique<Hooks>()),
+      clusters_(this, random_seed()) {
   max_connections_ = snapshot_->max_connections;
 }
 

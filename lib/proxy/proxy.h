@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "cluster/shared.h"
 #include "config/config.h"
 #include "proxy/counters.h"
 #include "proxy/key_sets.h"
@@ -27,6 +28,12 @@ class Hooks {
   virtual bool authorizes() const { return false; }  // false: the criterion `host` is false
   // `token` completes a pending answer through authorize_complete().
   virtual Answer on_authorize(Exchange&, uint64_t /*token*/) { return Answer::deny; }
+  // load_balancing_policy `host`: which of these takes it; -1: none does, and the client gets 503.
+  virtual int on_pick(Exchange&, const std::vector<cluster::EndpointPtr>&) { return -1; }
+  virtual void on_health(const cluster::HealthEvent&) {}
+  // A custom health check is due; a pending one is answered later through Proxy::clusters().
+  enum class Check : uint8_t { failed, passed, pending };
+  virtual Check on_custom_check(Bytes /*cluster*/, Bytes /*endpoint*/, uint64_t /*token*/) { return Check::failed; }
   // Terminal: once for each exchange that was routed (or not found), also when drained or cut.
   virtual void on_request_end(Exchange&) {}
   virtual void on_conn_open(Session&) {}
@@ -34,7 +41,7 @@ class Hooks {
 };
 
 // Thread-safe. Lives as long as a worker or the host holds it.
-class Proxy : public std::enable_shared_from_this<Proxy> {
+class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::HealthObserver {
  public:
   Proxy(config::SnapshotPtr first, std::unique_ptr<Hooks> hooks);
   ~Proxy();
@@ -42,6 +49,7 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   config::SnapshotPtr snapshot() const;
   uint64_t version() const { return version_.load(std::memory_order_acquire); }  // changes with every apply()
   Hooks& hooks() { return *hooks_; }
+  cluster::Registry& clusters() { return clusters_; }
   // Makes `next` the configuration of every worker: their listeners are compared, new ones bound, gone ones
   // drained; live exchanges keep what they began with. An address that cannot be bound changes nothing.
   Result<void> apply(config::SnapshotPtr next);
@@ -88,11 +96,18 @@ class Proxy : public std::enable_shared_from_this<Proxy> {
   void fold(const Counters& gone);  // a worker's last numbers
 
  private:
+  void on_health(const cluster::HealthEvent& event) override { hooks_->on_health(event); }
+  bool on_custom_check(Bytes cluster, Bytes endpoint, uint64_t token) override {
+    const Hooks::Check answer = hooks_->on_custom_check(cluster, endpoint, token);
+    if (answer == Hooks::Check::passed) clusters_.complete_check(token, true);
+    return answer != Hooks::Check::failed;
+  }
   uint64_t total(std::atomic<uint64_t> Counters::*counter) const;
 
   mutable std::mutex mutex_;
   config::SnapshotPtr snapshot_;
   std::unique_ptr<Hooks> hooks_;
+  cluster::Registry clusters_;
   std::vector<Worker*> workers_;
   const Worker* admin_worker_ = nullptr;
   Revocations revocations_;

@@ -135,7 +135,7 @@ void append_access_record(std::string& out, const Exchange& x) {
   line.number("policy_generation", x.policy_generation());
   if (const cluster::Endpoint* endpoint = x.endpoint()) {
     line.text("cluster", x.route()->cluster->name);
-    line.text("endpoint", endpoint->text);
+    line.text("endpoint", endpoint->text());
     line.text("upstream_protocol", http::protocol_name(o.upstream_protocol));
   }
   line.number("status", o.status);
@@ -179,7 +179,7 @@ void append_live_record(std::string& out, const Exchange& x) {
   line.number("generation", x.snapshot().generation);
   line.number("policy_generation", x.policy_generation());
   if (!x.decision().rule.empty()) line.text("rule", x.decision().rule);
-  if (const cluster::Endpoint* endpoint = x.endpoint()) line.text("endpoint", endpoint->text);
+  if (const cluster::Endpoint* endpoint = x.endpoint()) line.text("endpoint", endpoint->text());
   line.number("age_ms", now - x.started_at());
   line.number("bytes_in", o.bytes_in);
   line.number("bytes_out", o.bytes_out);

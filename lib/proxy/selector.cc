@@ -118,7 +118,7 @@ bool Selector::fits(const Exchange& x) const {
   if (!route.empty() && !(x.route() && x.route()->name == route)) return false;
   if (!listener.empty() && x.session().listener() != listener) return false;
   if (!cluster.empty() && !(x.route() && x.route()->cluster && x.route()->cluster->name == cluster)) return false;
-  if (!endpoint.empty() && !(x.endpoint() && x.endpoint()->text == endpoint)) return false;
+  if (!endpoint.empty() && !(x.endpoint() && x.endpoint()->text() == endpoint)) return false;
   if (!certificate_fingerprint.empty() &&
       !(x.certificate() && x.certificate()->fingerprint == certificate_fingerprint)) {
     return false;

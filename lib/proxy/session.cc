@@ -307,6 +307,12 @@ void Session::close(const End& end) {
   wire_->close_now(end);
 }
 
+void Session::on_broken(const net::StreamError& error) {
+  if (!handshake_since_ || !log::wanted(log::notice)) return;
+  log::write(log::notice,
+             "handshake with " + wire_->stream().peer().text() + " on " + listener_name_ + " failed: " + error.text);
+}
+
 void Session::on_closed(const End& end) {
   if (handshake_since_ && end.cause != EndCause::client_timeout && end.cause != EndCause::draining) {
     add(worker_.counters().downstream_handshake_failures_total);

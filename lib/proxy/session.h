@@ -52,6 +52,7 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
  private:
   // wire::Wire::Owner
   void on_open() override;
+  void on_broken(const net::StreamError& error) override;
   void on_received() override;
   void on_closed(const http::End& end) override;
   // http::ServerHost

@@ -1,8 +1,6 @@
 // Listeners, sessions and clusters of one loop; change and end of them.
 #include "proxy/worker.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <cstring>
 #include <ctime>
@@ -24,8 +22,9 @@ namespace {
 std::mutex registry_mutex;
 std::unordered_map<uint32_t, Worker*> registry;
 
-uint64_t rotate_left(uint64_t x, int k) {
-  return x << k | x >> (64 - k);
+// Narrows the search for an equal cluster.
+const std::string& cluster_key(const cluster::ClusterConfig& config) {
+  return config.endpoints.empty() ? config.endpoints_file : config.endpoints.front().authority;
 }
 
 }  // namespace
@@ -53,11 +52,8 @@ Worker::Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& netw
       leases_(loop, [](Exchange& x) { x.judge_again(Again::host); }),
       young_timer_(loop, [this] { settle_young(); }),
       drain_timer_(loop, [this] { cut_late(); }),
-      alive_(std::make_shared<bool>(true)) {
-  if (getrandom(random_, sizeof random_, 0) != ssize_t(sizeof random_)) {
-    random_[0] = uint64_t(loop.unix_ms());
-    random_[1] = uint64_t(reinterpret_cast<uintptr_t>(this)) | 1;
-  }
+      alive_(std::make_shared<bool>(true)),
+      random_(random_seed()) {
   version_ = proxy_->version();
   generation_ = make_generation(proxy_->snapshot());
   proxy_->add_worker(*this);
@@ -150,7 +146,7 @@ GenerationPtr Worker::make_generation(config::SnapshotPtr snapshot) {
   auto next = std::make_shared<Generation>();
   std::unordered_multimap<std::string, std::shared_ptr<cluster::Cluster>> old;
   if (generation_) {
-    for (const auto& c : generation_->clusters) old.emplace(c->config().endpoints.front().authority, c);
+    for (const auto& c : generation_->clusters) old.emplace(cluster_key(c->config()), c);
   }
   std::unordered_map<const cluster::ClusterConfig*, cluster::Cluster*> made;
   next->cluster_of_route.resize(snapshot->routes.size());
@@ -159,11 +155,11 @@ GenerationPtr Worker::make_generation(config::SnapshotPtr snapshot) {
     cluster::Cluster*& mine = made[route.cluster.get()];
     if (!mine) {
       std::shared_ptr<cluster::Cluster> found;
-      auto [first, last] = old.equal_range(route.cluster->endpoints.front().authority);
+      auto [first, last] = old.equal_range(cluster_key(*route.cluster));
       for (auto it = first; it != last && !found; ++it) {
         if (it->second->config().same(*route.cluster)) found = it->second;
       }
-      if (!found) found = cluster::Cluster::make(loop_, network_, route.cluster);
+      if (!found) found = cluster::Cluster::make(loop_, network_, proxy_->clusters().find(route.cluster));
       mine = found.get();
       next->clusters.push_back(std::move(found));
     }
@@ -401,21 +397,13 @@ Bytes Worker::http_date() {
   return date_;
 }
 
-// xoshiro256**: ids must be unique and hard to guess by accident; they protect nothing.
+// Ids must be unique and hard to guess by accident; they protect nothing.
 Bytes Worker::new_request_id(Arena& arena) {
   static const char kHex[] = "0123456789abcdef";
   char* out = arena.take(36);
   char* p = out;
   for (int half = 0; half < 2; ++half) {
-    uint64_t* s = random_;
-    uint64_t r = rotate_left(s[1] * 5, 7) * 9;
-    const uint64_t t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotate_left(s[3], 45);
+    uint64_t r = random_.next();
     r = half == 0 ? (r & ~0xf000ull) | 0x4000ull : (r & ~(3ull << 62)) | 2ull << 62;  // RFC 9562 5.4
     for (int i = 15; i >= 0; --i) {
       const int n = half * 16 + 15 - i;

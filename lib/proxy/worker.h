@@ -11,6 +11,7 @@
 
 #include "admin/admin.h"
 #include "base/list.h"
+#include "base/random.h"
 #include "cluster/cluster.h"
 #include "proxy/assertions.h"
 #include "proxy/identifier.h"
@@ -62,6 +63,7 @@ class Worker {
   // follow in a turn of their own.
   const GenerationPtr& current_generation();
   Counters& counters() { return counters_; }
+  Random& random() { return random_; }
   const Counters& counters() const { return counters_; }
   size_t sessions() const { return session_count_; }
   std::vector<net::Address> bound_addresses() const;  // in the order of the snapshot's listeners
@@ -160,9 +162,9 @@ class Worker {
   bool late_ = false;  // the drain's deadline has passed
   std::string date_;
   Millis date_at_ = 0;
-  uint64_t random_[4];
   TokenTable tokens_;
   std::shared_ptr<bool> alive_;  // false once destroyed: what was posted before finds out
+  Random random_;
 };
 
 }  // namespace cardea::proxy

@@ -125,6 +125,7 @@ void Wire::on_drained() {
 }
 
 void Wire::on_error(const net::StreamError& error) {
+  if (!closing_ && !codec_) owner_.on_broken(error);
   // Exchanges of a closing connection have been told the true reason already.
   complete(closing_ ? end_ : end_of(side_, error));
 }

@@ -20,8 +20,9 @@ class Wire final : public net::StreamEvents, public net::Flushable {
  public:
   class Owner {
    public:
-    virtual void on_open() {}        // TLS handshake is done: set_codec() now
-    virtual void on_received() = 0;  // bytes went into the codec: clocks may have to change
+    virtual void on_open() {}                           // TLS handshake is done: set_codec() now
+    virtual void on_broken(const net::StreamError&) {}  // before on_closed(), of a stream that broke without a codec
+    virtual void on_received() = 0;                     // bytes went into the codec: clocks may have to change
     // The stream is gone or must go; exchanges were told. The owner defers its own deletion. Exactly once, also for
     // streams that break before there is a codec; never from inside one of the codec's own calls.
     virtual void on_closed(const http::End& end) = 0;

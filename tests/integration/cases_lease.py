@@ -212,8 +212,19 @@ def downloads(t):
 
 @case()
 def upload(t):
-    """An upload of whom is revoked ends; the service never sees a whole one."""
-    upstream = Upstream(t, on_connect=lambda sock: [sock.recv(65536) for _ in iter(lambda: sock.recv(65536), b"")])
+    """An upload of whom is revoked ends; the service sees it cut: no last chunk, and the end of the connection."""
+    saw = []  # of each connection: [bytes of it, how it ended]
+
+    def take(sock):
+        seen = [bytearray(), None]
+        saw.append(seen)
+        try:
+            while piece := sock.recv(65536):
+                seen[0] += piece
+            seen[1] = "closed"
+        except ConnectionResetError:
+            seen[1] = "reset"
+    upstream = Upstream(t, on_connect=take)
     lease = Lease(t, "anna", timeout_read="0s",
                   routes=lambda policy: [guarded(upstream.url, policy=policy, timeout="0s")])
     for version in ("--http1.1", "--http2"):
@@ -228,6 +239,11 @@ def upload(t):
         sent.exit_code()
         check(sent.lines[-1] in ("403", "000"), f"{version}: {sent.lines}")
         wait_until(lambda: not lease.admin.by_user(), "the exchange to be gone")
+        wait_until(lambda: saw[-1][1], f"the service to be told, {version}")
+        head, _, body = bytes(saw[-1][0]).partition(b"\r\n\r\n")
+        check(b"transfer-encoding: chunked" in head.lower(), f"{version}: the service saw {head}")
+        check(len(body) > 100_000 and not body.endswith(b"\r\n0\r\n\r\n"), f"{version}: whole for the service: {body[-40:]}")
+    equal(len(saw), 2, "uploads that the service saw")
 
 
 @case()

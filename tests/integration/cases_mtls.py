@@ -4,6 +4,7 @@ import os
 import time
 
 from harness import Failure, case, check, equal, quiet, wait_until
+from raw import Upstream
 from tokens import allow
 
 VALID = ("20200101000000Z", "20490101000000Z")
@@ -167,21 +168,36 @@ def policy(t):
 
 @case()
 def reject_connection(t):
-    """No handshake without a good certificate: the client sees an alert, and no answer."""
+    """No handshake without a good certificate: the client sees an alert, nobody else sees anything, and the log says why."""
     pki = Pki(t)
-    route = {"from": "https://app.localhost", "to": t.service().url, **EVERYBODY}
-    proxy = t.proxy(t.config([route], **pki.keys("reject_connection")))
+    upstream = Upstream(t)
+    proxy = t.proxy(t.config([{"from": "https://app.localhost", "to": upstream.url, **EVERYBODY}],
+                             **pki.keys("reject_connection")), options=("--log-level", "notice"))
     statuses(t, proxy, pki, [(name, 200) for name in GOOD])
-    for name in BAD:
+    served = len(upstream.requests)
+    for name, why in REFUSED.items():
         for version in ("--http1.1", "--http2"):
             for tls in (("--tls-max", "1.2"), ("--tlsv1.3",)):
+                said = len(refusals(proxy))
                 out = t.curl(version, *tls, *pki.shown(name), proxy=proxy, expect=None)
-                # With TLS 1.3 the client believes to be done before it hears of it: what it then sends fails somehow.
-                # 60 is what curl makes of the alert about an expired certificate.
+                # 60 is what curl makes of the alert about an expired certificate. With TLS 1.3 the client believes to be
+                # done before it hears of any: which of its next steps fails is not the proxy's to say.
                 codes = {35: "alert", 60: "verification failed"} if "1.2" in tls else {35: "", 16: "", 55: "", 56: ""}
                 check(out == "" and codes.get(out.code, "never") in out.err,
                       f"{name} {version} {tls}: exit {out.code}: {out}{out.err}")
+                wait_until(lambda: len(refusals(proxy)) > said, f"the log to name it, {name} {version} {tls}", 5)
+                equal(len(refusals(proxy)), said + 1, f"lines about {name} {version} {tls}")
+                check(why in refusals(proxy)[-1], f"{name} {version} {tls}: the log says {refusals(proxy)[-1]}")
+    equal(len(upstream.requests), served, "requests at the service")
     equal([line["status"] for line in t.access_log()], [200] * 2 * len(GOOD), "the access log")
+
+
+# How the log names what is wrong with each of BAD.
+REFUSED = {None: "certificate", "expired": "expired", "revoked": "revoked", "stranger": "certificate"}
+
+
+def refusals(proxy):
+    return [line for line in proxy.stderr().split("\n") if "handshake with 127.0.0.1:" in line and " failed: " in line]
 
 
 @case()

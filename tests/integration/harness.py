@@ -149,9 +149,9 @@ def proxy_environment():
 class Proxy(Child):
     """cardea-proxy under one configuration file."""
 
-    def __init__(self, binary, path, listeners):
+    def __init__(self, binary, path, listeners, options=()):
         self.path = path
-        super().__init__([binary, "--config", path], proxy_environment())
+        super().__init__([binary, "--config", path, *options], proxy_environment())
         self.addresses = self.listening(listeners)
 
     def port(self, index=0):
@@ -226,10 +226,10 @@ class Case:
         config.update(keys)
         return config
 
-    def proxy(self, config, listeners=1):
+    def proxy(self, config, listeners=1, options=()):
         self.started += 1
         path = write_config(self.path(f"proxy{self.started}.yaml"), config)
-        proxy = Proxy(self.suite.binary, path, listeners)
+        proxy = Proxy(self.suite.binary, path, listeners, options)
         self.proxies.append(proxy)
         return proxy
 
