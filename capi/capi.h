@@ -159,3 +159,7 @@ struct cardea_proxy : cardea::capi::Counted {
   std::shared_ptr<cardea::proxy::Proxy> proxy;
   HostHooks* hooks = nullptr;  // owned by `proxy`
 };
+
+namespace cardea::capi {
+void drained(cardea_proxy::HostHooks& hooks, uint64_t id);  // the queue hears of it. any thread
+}  // namespace cardea::capi

@@ -26,11 +26,12 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
     types_ = q ? types : 0;
   }
   bool wants(int type) const { return types_ & 1u << type; }
-  void push(int type, int64_t value) {
+  void push(int type, int64_t value, uint64_t id) {
     if (!wants(type)) return;
     enqueue([&] {
       cardea_queue::Item item;
       item.event.type = uint32_t(type);
+      item.event.id = id;
       item.event.value = value;
       return item;
     });
@@ -178,6 +179,12 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
   uint32_t types_ = 0;
 };
 
+namespace cardea::capi {
+void drained(cardea_proxy::HostHooks& hooks, uint64_t id) {
+  hooks.push(CARDEA_EVENT_DRAINED, 0, id);
+}
+}  // namespace cardea::capi
+
 extern "C" {
 
 int cardea_proxy_new(cardea_config* config, const cardea_handlers* handlers, void* ud, cardea_free_fn ud_free,
@@ -226,7 +233,7 @@ int cardea_proxy_drain(cardea_proxy* p, int64_t deadline_ms, cardea_done_fn done
     std::shared_ptr<proxy::Proxy> keep = p->proxy;
     cardea_proxy::HostHooks* hooks = p->hooks;
     keep->drain(deadline, [keep, hooks, done, ud] {
-      hooks->push(CARDEA_EVENT_DRAINED, 0);
+      capi::drained(*hooks, 0);
       if (done) done(ud, CARDEA_OK);
     });
     return CARDEA_OK;

@@ -34,7 +34,7 @@ const FaultRow kGlobalFaults[] = {
     {"skip_xff_append: 1", "f:6:18: skip_xff_append: must be true or false, not a number (1)"},
     {"codec_type: http3", "f:6:13: codec_type: not supported yet: http3"},
     {"codec_type: h2", "f:6:13: codec_type: must be one of auto, http1, http2, http3, not 'h2'"},
-    {"drain_strategy: gradual", "f:6:17: drain_strategy: not supported yet: gradual"},
+    {"drain_strategy: slow", "f:6:17: drain_strategy: must be one of immediate, gradual, not 'slow'"},
     {"headers_with_underscores_action: drop",
      "f:6:34: headers_with_underscores_action: must be one of allow, reject_request, drop_header, not 'drop'"},
     {"dns_resolvers: [example.com:53]",

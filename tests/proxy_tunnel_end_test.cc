@@ -48,7 +48,7 @@ class Endings : public Tunnels {
          "truncated:unauthenticated:expired"},
         {"the drain's deadline",
          [this](Tunnels&) {
-           proxy->drain(5000, [] {});
+           worker->drain(5000, nullptr);
            loop.advance(5000);
          },
          "1001 draining", "truncated:draining:deadline"},

@@ -489,6 +489,27 @@ CARDEA_API int cardea_proxy_end(cardea_proxy *p, const char *selector, size_t n,
  * "judged": n}. Changes nothing. */
 CARDEA_API int cardea_proxy_dry_run(cardea_proxy *p, cardea_config *config, cardea_text_fn fn, void *ud, cardea_error **error);
 
+/* ---- drains (any) -------------------------------------------------------------------------------- */
+
+/* Lets those go that the selector means (see above; also {"certificate_generation": number}: of the configuration that brought a
+ * connection's certificates). A selector of connections (everything, listener, certificate_generation) lets connections go: idle ones at
+ * once, HTTP/1.1 with its last answer, HTTP/2 by GOAWAY; a listener stops to listen. Any other lets exchanges go that live now. Requests finish
+ * by themselves; WebSockets get close code 1001, gRPC streams status 14, tunnels FIN, event streams end. What is left at the deadline is
+ * cut. deadline_ms < 0: drain_timeout. `flags`: CARDEA_DRAIN_, 0: by drain_strategy. `id` may be NULL. `done` (may be NULL) runs once when
+ * nobody is left or it was cancelled, on a worker's thread (on the caller's when no worker is left). CARDEA_EAGAIN: 100 drains run. */
+#define CARDEA_DRAIN_IMMEDIATE 1u /* streams are told at once */
+#define CARDEA_DRAIN_GRADUAL 2u   /* streams are told one by one, spread over the time */
+#define CARDEA_DRAIN_RESTART 4u   /* WebSockets get 1012: come back soon */
+CARDEA_API int cardea_proxy_drain_start(cardea_proxy *p, const char *selector, size_t n, int64_t deadline_ms, uint32_t flags,
+                                        const char *by, cardea_done_fn done, void *ud, uint64_t *id, cardea_error **error);
+/* {"drains": [{"id", "selector", "state", "strategy", "age_ms", "left_ms", "left": {"http", "grpc", "websocket", "tcp", "sessions"}, "finished",
+ * "told", "cut"}]}: those that run and the last that did, newest first; given inside the call. */
+CARDEA_API int cardea_proxy_drains(cardea_proxy *p, cardea_text_fn fn, void *ud);
+/* Those that have not been told stay, listeners listen again. CARDEA_ESTALE: it does not run. */
+CARDEA_API int cardea_proxy_drain_cancel(cardea_proxy *p, uint64_t id);
+/* The deadline is this many milliseconds from now. CARDEA_ESTALE: it does not run. */
+CARDEA_API int cardea_proxy_drain_extend(cardea_proxy *p, uint64_t id, int64_t from_now_ms);
+
 /* ---- clusters (any) ------------------------------------------------------------------------------ */
 
 /* A cluster has the name of the first route that it serves. */
@@ -543,7 +564,7 @@ CARDEA_API void cardea_worker_free(cardea_worker *w);
 #define CARDEA_EVENT_REQUEST_END 2 /* value: status */
 #define CARDEA_EVENT_CONN_OPEN 3   /* id: the connection's */
 #define CARDEA_EVENT_CONN_CLOSE 4
-#define CARDEA_EVENT_DRAINED 5
+#define CARDEA_EVENT_DRAINED 5      /* id: the drain's; 0: cardea_proxy_drain() */
 #define CARDEA_EVENT_OVERFLOW 6     /* value: events that were dropped since the last poll */
 #define CARDEA_EVENT_HEALTH 7       /* value: CARDEA_HEALTH_; strings: CLUSTER ENDPOINT CAUSE */
 #define CARDEA_EVENT_HEALTH_CHECK 8 /* token; complete it. Strings: CLUSTER ENDPOINT */

@@ -34,6 +34,7 @@ struct Listener {
   bool proxy_protocol = false;                    // a PROXY v1 or v2 header must come first
   bool redirect_to_https = false;                 // http_redirect_addr: answers every request with 301 to https
   uint32_t unix_mode = 0666;
+  uint64_t certificate_generation = 0;  // of the snapshot that brought `tls`; set by workers
 };
 
 // Where a token's keys come from when they are fetched.
@@ -127,6 +128,7 @@ struct Snapshot {
   std::optional<Listener> admin;  // admin_address
   Millis max_connection_duration = 0;
   Millis drain_timeout = 600'000;
+  bool drain_gradual = true;  // drain_strategy
   uint32_t max_connections = 50'000;
   uint32_t workers = 1;
   std::string access_log;          // path; empty: standard output of the demo; "off": none

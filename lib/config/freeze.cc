@@ -58,6 +58,7 @@ void Freezer::freeze_globals() {
   s.reauthorize_failure_mode_allow = d.reauthorize_failure_mode_allow.value;
   s.max_connection_duration = millis(d.max_connection_duration);
   s.drain_timeout = millis(d.drain_timeout);
+  s.drain_gradual = d.drain_strategy.value != "immediate";
   s.max_connections = number(d.max_connections);
   s.workers = number(d.workers);
   if (s.workers == 0) s.workers = std::max(1u, std::thread::hardware_concurrency());

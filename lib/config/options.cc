@@ -31,7 +31,7 @@ struct Word {
 };
 constexpr Word kWords[] = {
     {OPT_GLOBAL_DRAIN_STRATEGY, "immediate"},
-    {OPT_GLOBAL_DRAIN_STRATEGY, "gradual", true},
+    {OPT_GLOBAL_DRAIN_STRATEGY, "gradual"},
     {OPT_GLOBAL_PATH_WITH_ESCAPED_SLASHES_ACTION, "keep_unchanged"},
     {OPT_GLOBAL_PATH_WITH_ESCAPED_SLASHES_ACTION, "reject_request"},
     {OPT_GLOBAL_PATH_WITH_ESCAPED_SLASHES_ACTION, "unescape_and_redirect"},

@@ -51,7 +51,8 @@ class FrameTracker {
 };
 
 // Codes of 7.4.1 that a proxy has a use for.
-inline constexpr uint16_t kGoingAway = 1001, kPolicyViolation = 1008, kInternalError = 1011;
+inline constexpr uint16_t kGoingAway = 1001, kPolicyViolation = 1008, kInternalError = 1011,
+                          kServiceRestart = 1012;  // IANA's registry
 
 struct Mask {
   uint8_t bytes[4];  // unpredictable (5.3)

@@ -93,6 +93,29 @@ void revoke(Worker& worker, const Request& request, Answer answer) {
   answer({202, "{\"status\":\"revoked\"}\n"});
 }
 
+void drain(Worker& worker, const Request& request, Answer answer) {
+  const config::SnapshotPtr s = worker.proxy().snapshot();
+  auto order = parse_drain_order(request.body, s->drain_timeout, s->drain_gradual);
+  if (!order) return answer(admin::failure(400, order.error().message));
+  order->by = "admin";
+  const DrainPtr drain = worker.proxy().drains().begin(worker.proxy(), std::move(*order), nullptr);
+  if (!drain) return answer(admin::failure(507, "too many drains run"));
+  answer({202, "{\"id\":" + std::to_string(drain->id) + "}\n"});
+}
+
+void drains(Worker& worker, const Request&, Answer answer) {
+  answer({200, worker.proxy().drains().json() + "\n"});
+}
+
+void cancel_drain(Worker& worker, const Request& request, Answer answer) {
+  const std::string& text = request.rest;
+  const bool number = !text.empty() && text.size() < 19 && text.find_first_not_of("0123456789") == std::string::npos;
+  if (!number || !worker.proxy().drains().cancel(worker.proxy(), std::stoull(text))) {
+    return answer(admin::failure(404, "no such drain runs"));
+  }
+  answer({200, "{\"status\":\"cancelled\"}\n"});
+}
+
 void try_config(Worker& worker, const Request& request, Answer answer) {
   yaml::Faults faults;
   auto draft = config::load(request.body, worker.proxy().snapshot()->base_dir, faults);
@@ -118,6 +141,9 @@ constexpr Resource kResources[] = {
     {"POST", "/reauthorize", reauthorize},
     {"POST", "/revoke", revoke},
     {"POST", "/policy/dry-run", try_config},
+    {"POST", "/drain", drain},
+    {"GET", "/drains", drains},
+    {"DELETE", "/drains/*", cancel_drain},
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "proxy/exchange.h"
 #include "proxy/refusal.h"
+#include "proxy/tunnel.h"
 
 namespace cardea::proxy {
 
@@ -16,6 +17,8 @@ using policy::Verdict;
 using Host = policy::Facts::Host;
 
 namespace {
+
+constexpr Millis kLongLived = 1000;  // a stream that is older is no call that is about to be answered
 
 // False when it is no address (unix sockets have none).
 bool read_ip(Bytes text, std::array<uint8_t, 16>& out) {
@@ -324,14 +327,30 @@ void Exchange::withdraw(const End& why, std::string by) {
   outcome_.ended_by = std::move(by);
   if (!response_begun_) return reply(why);
   if (tunnel_ || !is_grpc() || response_complete_) return cut(why, true);
-  // A gRPC client reads its status from the trailers, which end the stream in order.
+  end_grpc(why, "7");
+}
+
+// A gRPC client reads its status from the trailers, which end the stream in order.
+void Exchange::end_grpc(const End& why, Bytes status) {
   http::Fields trailers;
-  trailers.add(http::FieldId::grpc_status, "7");
+  trailers.add(http::FieldId::grpc_status, status);
   trailers.add("grpc-message", http::row(why.cause).word);
   outcome_.truncated = true;
   down_.send_end(&trailers);
   response_complete_ = true;
   finish(why);
+}
+
+bool Exchange::is_long_lived() const {
+  if (finished_ || !response_begun_ || response_complete_) return false;
+  if (tunnel_) return tunnel_->is_open();
+  return (event_stream_ || is_grpc()) && loop().now() - started_at_ >= kLongLived;
+}
+
+void Exchange::leave(const End& why) {
+  if (finished_ || ending_ || !response_begun_) return;
+  if (!tunnel_ && is_grpc() && !response_complete_) return end_grpc(why, "14");
+  cut(why, true);
 }
 
 }  // namespace cardea::proxy

@@ -288,6 +288,7 @@ void Exchange::forward_response_head(http::ResponsePtr head) {
       if (!route_->timeout) respond_by_ = 0;
     }
   }
+  event_stream_ = head->fields.value(FieldId::content_type).starts_with("text/event-stream");
   add_response_fields(*head);
   response_begun_ = true;
   read_by_ = 0;  // a service that answers already has what it needs: both directions may stream on

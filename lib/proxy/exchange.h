@@ -38,6 +38,10 @@ class Exchange final : public net::Deferred,
   void judge_again(Again why);
   // Access ends, whoever says so: as end(), but in the way that its protocol has for that.
   void withdraw(const http::End& why, std::string by);
+  // A tunnel, or a stream of gRPC or of events that has lived for a while: it does not end by itself soon.
+  bool is_long_lived() const;
+  // Such a one is asked to go, in the way that its protocol has for that.
+  void leave(const http::End& why);
   // What `generation` would say now, with the hook's last answer. Changes nothing: for dry runs.
   struct Judgement {
     const config::Route* route = nullptr;  // null: no route takes it
@@ -180,6 +184,7 @@ class Exchange final : public net::Deferred,
   Judgement judge_by(const GenerationPtr& generation, policy::Facts::Host answer);
   void renew_lease(const config::Route& route, const Generation& generation);
   void cut(const http::End& why, bool promised_first = false);
+  void end_grpc(const http::End& why, Bytes status);
 
   // Tunnels: tunnel.cc.
   void open_tunnel();
@@ -272,7 +277,8 @@ class Exchange final : public net::Deferred,
   bool continue_sent_ = false;
   bool response_begun_ = false;  // a final head went downstream
   bool response_complete_ = false;
-  bool fresh_ = false;  // the last try got no answer: the next one takes a connection of its own
+  bool fresh_ = false;         // the last try got no answer: the next one takes a connection of its own
+  bool event_stream_ = false;  // the answer is one (SSE)
   bool waited_for_keys_ = false;
   bool token_in_header_ = false;
   bool ending_ = false;        // an open tunnel has been told that it is over

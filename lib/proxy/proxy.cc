@@ -45,20 +45,13 @@ Result<void> Proxy::apply(config::SnapshotPtr next) {
 }
 
 void Proxy::drain(Millis deadline, std::function<void()> done) {
-  std::unique_lock lock(mutex_);
-  draining_ = true;
-  if (workers_.empty()) {
-    lock.unlock();
-    if (done) done();
-    return;
-  }
-  // The end of the last copy is the completion: a worker that closes meanwhile drops its copy unused.
-  std::shared_ptr<void> last(nullptr, [done = std::move(done)](void*) {
+  DrainOrder order;
+  order.allowed = deadline;
+  order.gradual = snapshot()->drain_gradual;
+  const DrainPtr begun = drains_.begin(*this, std::move(order), [done](const Drain&) {
     if (done) done();
   });
-  for (Worker* w : workers_) w->post_drain(deadline, [last] {});
-  // However fast they are: the last one to let go is a worker, not this thread.
-  workers_.front()->post([last = std::move(last)](Worker&) {});
+  if (!begun && done) done();
 }
 
 bool Proxy::admit_connection() {

@@ -11,6 +11,7 @@
 #include "cluster/shared.h"
 #include "config/config.h"
 #include "proxy/counters.h"
+#include "proxy/drains.h"
 #include "proxy/key_sets.h"
 #include "proxy/revocations.h"
 
@@ -58,6 +59,9 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
   // when no session is left: on the last worker's thread, or at once on the caller's when no worker is left.
   void drain(Millis deadline, std::function<void()> done);
   bool draining() const { return draining_; }
+  Drains& drains() { return drains_; }  // drain() is one of everything
+  void start_draining() { draining_ = true; }
+  void stop_draining() { draining_ = false; }
 
   // Who may pass no more; live exchanges of theirs end within a turn of their workers. False: there is no room.
   bool revoke(const Revocation& revocation, int64_t now_unix_ms);
@@ -108,6 +112,7 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
   config::SnapshotPtr snapshot_;
   std::unique_ptr<Hooks> hooks_;
   cluster::Registry clusters_;
+  Drains drains_;
   std::vector<Worker*> workers_;
   const Worker* admin_worker_ = nullptr;
   Revocations revocations_;

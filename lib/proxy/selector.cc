@@ -124,17 +124,31 @@ bool Selector::fits(const Exchange& x) const {
     return false;
   }
   if (!exchange.empty() && x.id() != exchange) return false;
+  if (certificate_generation >= 0 && int64_t(x.session().certificate_generation()) != certificate_generation)
+    return false;
   return generation < 0 || int64_t(x.snapshot().generation) == generation;
+}
+
+bool Selector::means_sessions() const {
+  Selector rest = *this;
+  rest.listener.clear();
+  rest.certificate_generation = -1;
+  return rest.everything();
+}
+
+bool Selector::fits(const Session& s) const {
+  if (!listener.empty() && s.listener() != listener) return false;
+  return certificate_generation < 0 || int64_t(s.certificate_generation()) == certificate_generation;
 }
 
 Result<Selector> parse_selector(Bytes json) {
   Selector out;
   auto read = read_object(json, [&](const std::string& name, const yaml::Node& value) -> std::string {
-    if (name == "generation") {
+    if (name == "generation" || name == "certificate_generation") {
       yaml::Faults faults;
       auto number = yaml::as_int(value, name, 0, INT64_MAX, faults);
       if (!number) return "must be a number";
-      out.generation = *number;
+      (name == "generation" ? out.generation : out.certificate_generation) = *number;
       return {};
     }
     std::string* text = name == "user"                      ? &out.user
@@ -147,7 +161,7 @@ Result<Selector> parse_selector(Bytes json) {
                                                             : nullptr;
     if (!text) {
       return "unknown; known are user, route, listener, cluster, endpoint, exchange, certificate_fingerprint, "
-             "generation";
+             "generation, certificate_generation";
     }
     if (!is_text(value)) return "must be a text";
     *text = value.scalar;

@@ -8,6 +8,7 @@
 namespace cardea::proxy {
 
 class Exchange;
+class Session;
 
 // Empty members fit everything.
 struct Selector {
@@ -17,8 +18,12 @@ struct Selector {
   std::string certificate_fingerprint;  // 64 lower-case hex digits
   std::string exchange;                 // its request id
   int64_t generation = -1;              // of the configuration that it began with; -1: any
+  int64_t certificate_generation = -1;  // of the configuration that brought its connection's certificates; -1: any
   bool everything() const { return *this == Selector{}; }
   bool fits(const Exchange& x) const;
+  // Whether it means whole connections: everything, or nothing but properties that connections have.
+  bool means_sessions() const;
+  bool fits(const Session& s) const;  // means_sessions()
   bool operator==(const Selector&) const = default;
 };
 // A JSON object with the names above; an empty text or object is everything. Errors name the key.

@@ -79,6 +79,7 @@ Session::Session(Worker& worker, const config::Listener& listener, std::unique_p
       tls_(listener.tls != nullptr),
       redirect_(listener.redirect_to_https),
       id_(next_session_id()),
+      certificate_generation_(listener.certificate_generation),
       opened_at_(worker.loop().now()),
       clock_(worker.loop(), [this] { on_clock(); }) {
   net::Loop& loop = worker.loop();

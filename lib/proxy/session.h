@@ -28,6 +28,8 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   bool redirects_to_https() const { return redirect_; }
   bool is_tls() const { return tls_; }
   uint64_t id() const { return id_; }
+  // The configuration that brought the certificates of its handshake: its listener's are newer when that changed.
+  uint64_t certificate_generation() const { return certificate_generation_; }
   http::Protocol protocol() const { return codec_ ? codec_->protocol() : http::Protocol::http11; }
   std::string_view peer_ip() const { return peer_ip_; }
   // What the client showed, and whether that counts now. Judged anew when `trust` says something else or its time is
@@ -76,7 +78,7 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   std::string listener_name_;
   config::Codec codec_type_;
   bool tls_ = false, redirect_ = false, open_ = false, draining_ = false, peer_ip_known_ = false;
-  uint64_t id_;
+  uint64_t id_, certificate_generation_;
   std::string peer_ip_;
   struct Judged {
     std::shared_ptr<const tls::ClientTrust> trust;

@@ -18,8 +18,9 @@ constexpr Millis kFarewell = 1000;
 // A tunnel of which one half is closed is not kept open for ever, whatever idle_timeout says.
 constexpr Millis kHalfClosed = 5 * 60'000;
 
-uint16_t close_code(EndCause cause) {
-  switch (cause) {
+uint16_t close_code(const End& end) {
+  if (end.cause == EndCause::draining && Bytes(end.detail) == "restart") return websocket::kServiceRestart;
+  switch (end.cause) {
     case EndCause::denied:
     case EndCause::revoked:
     case EndCause::unauthenticated:
@@ -101,7 +102,7 @@ void Exchange::tell_tunnel_client() {
   tunnel_->client_closed = true;
   if (tunnel_->kind() == Tunnel::Kind::websocket && !tunnel_->to_client.close_seen()) {
     down_.send_body(head_->arena.copy(
-        websocket::close_frame(close_code(farewell_end_.cause), http::row(farewell_end_.cause).word, nullptr)));
+        websocket::close_frame(close_code(farewell_end_), http::row(farewell_end_.cause).word, nullptr)));
   }
   if (!response_complete_) down_.send_end(nullptr);
   response_complete_ = true;

@@ -31,7 +31,9 @@ const std::string& cluster_key(const cluster::ClusterConfig& config) {
 
 // A listening socket with the configuration that new connections get.
 struct Worker::BoundListener final : net::AcceptEvents {
-  BoundListener(Worker& worker, config::Listener config) : worker(worker), config(std::move(config)) {}
+  BoundListener(Worker& worker, config::Listener c) : worker(worker), config(std::move(c)) {
+    config.certificate_generation = worker.generation_->snapshot->generation;
+  }
   void on_accept(std::unique_ptr<net::Stream> stream) override { worker.accept(*this, std::move(stream)); }
   void on_accept_error(int error) override {
     add(worker.counters_.accept_errors_total);
@@ -41,7 +43,8 @@ struct Worker::BoundListener final : net::AcceptEvents {
   }
   Worker& worker;
   config::Listener config;
-  std::unique_ptr<net::Listener> socket;
+  std::unique_ptr<net::Listener> socket;  // null: it is drained
+  net::Address address;
 };
 
 Worker::Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& network)
@@ -52,6 +55,7 @@ Worker::Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& netw
       leases_(loop, [](Exchange& x) { x.judge_again(Again::host); }),
       young_timer_(loop, [this] { settle_young(); }),
       drain_timer_(loop, [this] { cut_late(); }),
+      drains_(*this),
       alive_(std::make_shared<bool>(true)),
       random_(random_seed()) {
   version_ = proxy_->version();
@@ -131,13 +135,14 @@ Result<std::unique_ptr<Worker::BoundListener>> Worker::bind(const config::Listen
   auto socket = network_.listen(address, options, *listener);
   if (!socket) return socket.error();
   listener->socket = std::move(*socket);
+  listener->address = listener->socket->address();
   proxy_->remember_bound(config, *listener->socket);
   return listener;
 }
 
 std::vector<net::Address> Worker::bound_addresses() const {
   std::vector<net::Address> all;
-  for (const auto& l : listeners_) all.push_back(l->socket->address());
+  for (const auto& l : listeners_) all.push_back(l->address);
   return all;
 }
 
@@ -213,10 +218,13 @@ void Worker::adopt_snapshot() {
     auto old = std::find_if(listeners_.begin(), listeners_.end(),
                             [&](const auto& b) { return b && b->config.name == l.name; });
     if (old != listeners_.end()) {
-      auto tls = (*old)->config.tls;
-      const bool same_tls = tls && l.tls && (*old)->config.tls_options == l.tls_options;
+      config::Listener before = std::move((*old)->config);
       (*old)->config = l;
-      if (same_tls) (*old)->config.tls = std::move(tls);  // its tickets stay valid
+      (*old)->config.certificate_generation = next->generation;
+      if (before.tls && l.tls && before.tls_options == l.tls_options) {
+        (*old)->config.tls = std::move(before.tls);  // its tickets stay valid
+        (*old)->config.certificate_generation = before.certificate_generation;
+      }
       kept.push_back(std::move(*old));
       continue;
     }
@@ -308,6 +316,7 @@ void Worker::exchange_began(Exchange& exchange) {
 
 void Worker::exchange_ended(Exchange& exchange) {
   static_cast<LivePlace&>(exchange).unlink();
+  drains_.on_exchange_over(exchange);
 }
 
 void Worker::end_exchanges(Session& session, const End& end) {
@@ -342,6 +351,37 @@ void Worker::drain(Millis deadline, std::function<void()> done) {
   late_ = false;
   drain_timer_.start(deadline);
   check_drained();
+}
+
+void Worker::extend_drain(Millis deadline) {
+  if (draining_ && !late_) drain_timer_.start(deadline);
+}
+
+void Worker::stop_listening(const std::string& listener) {
+  for (const auto& l : listeners_) {
+    if (l->socket && l->config.name == listener) loop_.defer_delete(std::move(l->socket));
+  }
+}
+
+// Takes new connections again where a drain had stopped that. What was told to go goes all the same.
+void Worker::listen_again() {
+  if (closing_) return;
+  std::vector<std::unique_ptr<BoundListener>> open;
+  for (const config::Listener& l : generation_->snapshot->listeners) {
+    auto old = std::find_if(listeners_.begin(), listeners_.end(),
+                            [&](const auto& b) { return b && b->socket && b->config.name == l.name; });
+    if (old != listeners_.end()) {
+      open.push_back(std::move(*old));
+    } else if (auto bound = bind(l)) {
+      open.push_back(std::move(*bound));
+    } else {
+      log::write(log::error, bound.error().message);
+    }
+  }
+  listeners_ = std::move(open);
+  listening_ = generation_->snapshot;
+  draining_ = late_ = false;
+  drain_timer_.stop();
 }
 
 void Worker::post_drain(Millis deadline, std::function<void()> done) {

@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "cluster/cluster.h"
 #include "proxy/assertions.h"
+#include "proxy/drains.h"
 #include "proxy/identifier.h"
 #include "proxy/leases.h"
 #include "proxy/proxy.h"
@@ -52,6 +53,11 @@ class Worker {
   // Stops accepting, lets exchanges finish, cuts what is left at the deadline; `done` once no session is left.
   void drain(Millis deadline, std::function<void()> done);
   void post_drain(Millis deadline, std::function<void()> done);  // any thread
+  // For WorkerDrains: the listening sockets of this name close, or open again.
+  void stop_listening(const std::string& listener);
+  void listen_again();
+  void extend_drain(Millis deadline);  // of the whole worker
+  WorkerDrains& drains() { return drains_; }
   // Closes everything now; `done` runs in a later turn when the last session is gone.
   void close(std::function<void()> done);
   bool closing() const { return closing_; }
@@ -157,6 +163,7 @@ class Worker {
   size_t session_count_ = 0;
   Counters counters_;
   net::Timer drain_timer_;
+  WorkerDrains drains_;
   std::vector<std::function<void()>> drained_;
   bool draining_ = false, closing_ = false;
   bool late_ = false;  // the drain's deadline has passed
