@@ -48,7 +48,7 @@ std::vector<Target> targets(const net::Address& at) {
   std::vector<Target> all(kEndpoints);
   for (size_t i = 0; i < kEndpoints; ++i) {
     all[i].id = i + 1;
-    all[i].address = at;
+    all[i].addresses = {at};
     all[i].authority = "service.example:8080";
   }
   return all;
