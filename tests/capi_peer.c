@@ -349,11 +349,13 @@ static void on_request_end(void* ud, cardea_request* r) {
   seen* s = (seen*)ud;
   int64_t status = -1;
   CHECK(cardea_request_get_int(r, CARDEA_INT_STATUS, &status) == CARDEA_OK);
+  pthread_mutex_lock(&s->mutex); /* workers may have threads of their own */
   s->status = (int)status;
   keep(s->path, sizeof s->path, r, CARDEA_STR_PATH);
   keep(s->cause, sizeof s->cause, r, CARDEA_STR_CAUSE);
   keep(s->identity, sizeof s->identity, r, CARDEA_STR_IDENTITY);
   keep(s->record, sizeof s->record, r, CARDEA_STR_ACCESS_RECORD);
+  pthread_mutex_unlock(&s->mutex);
   if (s->in_request_end) s->in_request_end(s, r);
   count(s, &s->ended);
 }

@@ -183,7 +183,8 @@ DrainPtr Drains::begin(Proxy& proxy, DrainOrder order, std::function<void(const 
     std::lock_guard lock(mutex_);
     const auto running =
         std::count_if(all_.begin(), all_.end(), [](const auto& d) { return d->state == Drain::State::running; });
-    if (size_t(running) >= kMaxRunning) return nullptr;
+    // Whoever wants everything to end is never refused.
+    if (size_t(running) >= kMaxRunning && !order.which.everything()) return nullptr;
     drain = std::make_shared<Drain>(next_++, std::move(order), net::real_clock().unix_ms());
     all_.push_front(drain);
     // The oldest one that is over makes room.
