@@ -202,7 +202,7 @@ DrainPtr Drains::begin(Proxy& proxy, DrainOrder order, std::function<void(const 
   proxy.each_worker([&](Worker& w) { w.post([drain, last](Worker& worker) { worker.drains().begin(drain, last); }); });
   // However fast they are: the last one to let go is a worker, not this thread.
   proxy.each_worker([&](Worker& w) {
-    if (last) w.post([own = std::move(last)](Worker&) {});
+    if (last.use_count()) w.post([own = std::move(last)](Worker&) {});
   });
   return drain;
 }
