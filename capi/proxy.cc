@@ -3,6 +3,7 @@
 
 #include "capi.h"
 #include "cluster/member.h"
+#include "proxy/metrics.h"
 
 using namespace cardea;
 
@@ -275,6 +276,15 @@ int cardea_proxy_metric_next(const cardea_proxy* p, size_t* cursor, cardea_str* 
     });
     *cursor += size_t(found);
     return found;
+  });
+}
+
+int cardea_proxy_metrics(const cardea_proxy* p, cardea_text_fn fn, void* ud) {
+  if (!p || !fn) return CARDEA_EINVAL;
+  return capi::guard([&] {
+    const std::string text = proxy::metrics_text(*p->proxy);
+    fn(ud, text.data(), text.size());
+    return CARDEA_OK;
   });
 }
 

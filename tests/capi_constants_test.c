@@ -155,6 +155,7 @@ static const struct {
     {1053, CARDEA_OWNER_GLOBAL, CARDEA_TYPE_STRINGS, "jwt_claims_headers"},
     {1054, CARDEA_OWNER_GLOBAL, CARDEA_TYPE_STRING, "admin_address"},
     {1055, CARDEA_OWNER_GLOBAL, CARDEA_TYPE_STRINGS, "circuit_breaker_thresholds"},
+    {1056, CARDEA_OWNER_GLOBAL, CARDEA_TYPE_STRING, "metrics_address"},
     {2001, CARDEA_OWNER_LISTENER, CARDEA_TYPE_STRING, "address"},
     {2002, CARDEA_OWNER_LISTENER, CARDEA_TYPE_STRING, "codec_type"},
     {2003, CARDEA_OWNER_LISTENER, CARDEA_TYPE_BOOL, "use_proxy_protocol"},

@@ -278,6 +278,7 @@ static void null_is_no_object(void) {
   SAME(cardea_proxy_generation(NULL, &generation), CARDEA_EINVAL);
   SAME(cardea_proxy_drain(NULL, 0, NULL, NULL), CARDEA_EINVAL);
   SAME(cardea_proxy_metric_next(NULL, &count, &s, &s, &s, &generation), CARDEA_EINVAL);
+  SAME(cardea_proxy_metrics(NULL, NULL, NULL), CARDEA_EINVAL);
   SAME(cardea_proxy_set_queue(NULL, NULL, 0), CARDEA_EINVAL);
   SAME(cardea_worker_fd(NULL), CARDEA_EINVAL);
   SAME(cardea_worker_timeout(NULL), -1);

@@ -128,6 +128,15 @@ static void freed_inside_the_completion(void) {
   CHECK(seen_wait(&s.seen, &s.seen.freed, 1));
 }
 
+/* The whole text of the metrics, inside the call. */
+static void keep_metrics(void* ud, const char* text, size_t n) {
+  char** kept = ud;
+  CHECK(!*kept && n > 100);
+  *kept = malloc(n + 1);
+  memcpy(*kept, text, n);
+  (*kept)[n] = 0;
+}
+
 /* Several workers share the port of ":0", and what one of them counted is kept when it is gone. */
 static void three_workers_one_port(void) {
   scene s;
@@ -137,6 +146,7 @@ static void three_workers_one_port(void) {
   uint64_t value = 0, requests = 0;
   size_t cursor = 0;
   cardea_str name, kind, help;
+  char* metrics = NULL;
   start(&s, draft_of(PUBLIC));
   for (i = 0; i < 2; ++i) {
     SAME(cardea_worker_start_thread(s.proxy, &more[i], NULL), CARDEA_OK);
@@ -163,6 +173,13 @@ static void three_workers_one_port(void) {
   CHECK(cursor > 10);
   SAME(cardea_proxy_metric_next(s.proxy, &cursor, &name, &kind, &help, &value), 0);
   CHECK(!name.ptr);
+  SAME(cardea_proxy_metrics(s.proxy, keep_metrics, &metrics), CARDEA_OK);
+  SAYS(metrics, "\n# TYPE cardea_requests_total counter\ncardea_requests_total 12\n");
+  SAYS(metrics, "\ncardea_request_duration_seconds_count 12\n");
+  SAYS(metrics, "\ncardea_route_requests_total{route=\"");
+  SAYS(metrics, "\ncardea_listeners_draining 0\n");
+  free(metrics);
+  SAME(cardea_proxy_metrics(s.proxy, NULL, NULL), CARDEA_EINVAL);
   finish(&s);
 }
 

@@ -160,6 +160,15 @@ const GoodRow kGlobals[] = {
     {"admin_address: '[::1]:0'", [](const Snapshot& s) { return s.admin->address.is_loopback(); }},
     {"admin_address: unix:/run/a.sock",
      [](const Snapshot& s) { return s.admin->address.is_unix() && s.admin->unix_mode == 0600; }},
+    {"metrics_address: 192.0.2.1:9090",
+     [](const Snapshot& s) {
+       return s.metrics->address.text() == "192.0.2.1:9090" && s.metrics->codec == Codec::http1 && !s.admin &&
+              s.listeners.size() == 1;
+     }},
+    {"metrics_address: localhost:0\nadmin_address: localhost:0",
+     [](const Snapshot& s) { return s.metrics->address.text() == "127.0.0.1:0" && s.admin; }},
+    {"metrics_address: unix:/run/m.sock",
+     [](const Snapshot& s) { return s.metrics->address.is_unix() && s.metrics->unix_mode == 0666; }},
 };
 
 const GoodRow kRoutes[] = {
@@ -300,6 +309,12 @@ const FaultRow kGlobalFaults[] = {
     {"admin_address: example.com:1", "f:5:16: admin_address: address \"example.com:1\": not an IP address"},
     {"http_redirect_addr: 127.0.0.1:81\nadmin_address: 127.0.0.1:81",
      "f:6:16: admin_address: is the address of another listener"},
+    {"metrics_address: ''", "f:5:18: metrics_address: is empty"},
+    {"metrics_address: nowhere", "f:5:18: metrics_address: address \"nowhere\": *"},
+    {"http_redirect_addr: 127.0.0.1:81\nmetrics_address: 127.0.0.1:81",
+     "f:6:18: metrics_address: is the address of another listener"},
+    {"admin_address: 127.0.0.1:81\nmetrics_address: localhost:81",
+     "f:6:18: metrics_address: is the address of another listener"},
 };
 
 const FaultRow kProviderFaults[] = {

@@ -64,7 +64,6 @@ const FaultRow kGlobalFaults[] = {
     {"access_log.path: /x", "f:6:1: access_log.path: unknown key"},
     {"redirect_to_https: true", "f:6:1: redirect_to_https: unknown key"},
     {"prefix: /x", "f:6:1: prefix: unknown key: it belongs in a route"},
-    {"metrics_address: ':1'", "f:6:1: metrics_address: not supported yet: metrics_address"},
     {"idp_provider: google", "f:6:1: idp_provider: not supported by cardea: idp_provider"},
     {"timeout_idle: 1s\ntimeout_idle: 2s", "f:7:1: timeout_idle: duplicate key, first used in line 6"},
     {"certificate: x", nullptr},

@@ -110,7 +110,8 @@ TEST_P(Auth, RequestTakesAllAndRequireTheTrusted) {
       EXPECT_EQ(owner.opens, 0) << row.label;
       EXPECT_EQ(owner.errors, 1) << row.label;
       EXPECT_EQ(owner.stream->tls(), nullptr);
-      EXPECT_EQ(owner.error.kind, net::StreamError::tls_verify) << row.label;
+      EXPECT_EQ(owner.error.kind, row.shown ? net::StreamError::tls_verify : net::StreamError::tls_no_certificate)
+          << row.label;
       EXPECT_EQ(raw.reason, row.alert) << row.label << ": " << owner.error.text;
       if (row.shown) {
         EXPECT_EQ(owner.error.code, row.code) << owner.error.text;

@@ -186,6 +186,7 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OPT_GLOBAL_JWT_CLAIMS_HEADERS 1053
 #define CARDEA_OPT_GLOBAL_ADMIN_ADDRESS 1054
 #define CARDEA_OPT_GLOBAL_CIRCUIT_BREAKER_THRESHOLDS 1055
+#define CARDEA_OPT_GLOBAL_METRICS_ADDRESS 1056
 #define CARDEA_OPT_LISTENER_ADDRESS 2001
 #define CARDEA_OPT_LISTENER_CODEC_TYPE 2002
 #define CARDEA_OPT_LISTENER_USE_PROXY_PROTOCOL 2003
@@ -443,6 +444,8 @@ CARDEA_API int cardea_conn_set_data(cardea_conn *c, void *data);
 
 typedef void (*cardea_done_fn)(void *ud, int status);
 typedef void (*cardea_free_fn)(void *ud);
+/* A text, lent for the call. */
+typedef void (*cardea_text_fn)(void *ud, const char *text, size_t n);
 
 /* `config` must be sealed. `handlers` may be NULL and is copied. `ud_free` (may be NULL) runs once, after the last callback. */
 CARDEA_API int cardea_proxy_new(cardea_config *config, const cardea_handlers *handlers, void *ud, cardea_free_fn ud_free,
@@ -458,6 +461,9 @@ CARDEA_API int cardea_proxy_drain(cardea_proxy *p, int64_t deadline_ms, cardea_d
 /* Walks the metrics: *cursor starts at 0. Names are static, values current. 1: one was given; 0: there are no more. */
 CARDEA_API int cardea_proxy_metric_next(const cardea_proxy *p, size_t *cursor, cardea_str *name, cardea_str *kind, cardea_str *help,
                                         uint64_t *value);
+/* All of them and those that have labels (routes, clusters) or are histograms: what GET /metrics answers, Prometheus' text format 0.0.4. Given inside
+ * the call. */
+CARDEA_API int cardea_proxy_metrics(const cardea_proxy *p, cardea_text_fn fn, void *ud);
 
 /* ---- live requests and their permissions (any) --------------------------------------------------- */
 
@@ -470,9 +476,8 @@ CARDEA_API int cardea_proxy_metric_next(const cardea_proxy *p, size_t *cursor, c
  * "certificate_fingerprint", "generation": number}; all that are given must fit; NULL, "" and {} are everything. CARDEA_EINVAL
  * names what is wrong in it. */
 
-/* An answer from all workers as one JSON text, lent for the call; exactly once, on a worker's thread, or on the caller's when no
- * worker is left. */
-typedef void (*cardea_text_fn)(void *ud, const char *json, size_t n);
+/* Answers from all workers are one JSON text; fn is called exactly once, on a worker's thread, or on the caller's when no worker is
+ * left. */
 
 /* {"exchanges": [...], "count": n}. Each: id, route, user, peer, protocol, kind, state, age_ms, bytes, lease_ms, clocks, … */
 CARDEA_API int cardea_proxy_list(cardea_proxy *p, const char *selector, size_t n, cardea_text_fn fn, void *ud,

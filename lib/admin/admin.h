@@ -42,13 +42,15 @@ constexpr Millis kHeadTimeout = 10'000, kIdleTimeout = 60'000;
 
 class Client;
 
-// One listener. Browsers are kept out: a Host that is a name other than localhost (DNS rebinding) and any Origin get
-// 403. Deleting it closes every connection.
+// One listener. Browsers are kept out: any Origin gets 403, and for this machine alone a Host that is a name other than
+// localhost (DNS rebinding). Deleting it closes every connection.
 class Server final : private net::AcceptEvents {
  public:
-  Server(net::Loop& loop, net::Network& network, std::vector<Row> rows);
+  enum class Audience : uint8_t { this_machine, everybody };
+  Server(net::Loop& loop, net::Network& network, std::vector<Row> rows, Audience audience = Audience::this_machine);
   ~Server();
-  Result<void> listen(const net::Address& address);  // a unix socket is for its owner alone
+  Result<void> listen(const net::Address& address, uint32_t unix_mode = 0600);
+  Audience audience() const { return audience_; }
   const net::Address& address() const { return listener_->address(); }
   const std::vector<Row>& rows() const { return rows_; }
 
@@ -59,6 +61,7 @@ class Server final : private net::AcceptEvents {
   net::Loop& loop_;
   net::Network& network_;
   const std::vector<Row> rows_;
+  const Audience audience_;
   std::unique_ptr<net::Listener> listener_;
   List<Client> clients_;
   size_t count_ = 0;

@@ -91,7 +91,10 @@ http::RequestReceiver* Client::on_request(http::RequestPtr head, http::ResponseS
 
 // Who may not ask at all; status 200: anybody else.
 Reply Client::check() const {
-  if (!is_local_name(head_->authority)) return failure(403, "the Host header must be an address or localhost");
+  const bool by_any_name = server_ && server_->audience() == Server::Audience::everybody;
+  if (!by_any_name && !is_local_name(head_->authority)) {
+    return failure(403, "the Host header must be an address or localhost");
+  }
   if (head_->fields.find(FieldId::origin)) return failure(403, "requests of web pages are not taken");
   if (head_->content_length.value_or(0) > kMaxBody) return failure(413, "the body is too large");
   return {};

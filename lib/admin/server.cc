@@ -12,8 +12,8 @@ Reply failure(uint16_t status, Bytes what) {
   return reply;
 }
 
-Server::Server(net::Loop& loop, net::Network& network, std::vector<Row> rows)
-    : loop_(loop), network_(network), rows_(std::move(rows)) {}
+Server::Server(net::Loop& loop, net::Network& network, std::vector<Row> rows, Audience audience)
+    : loop_(loop), network_(network), rows_(std::move(rows)), audience_(audience) {}
 
 Server::~Server() {
   net::Loop::Turn turn(loop_);
@@ -21,9 +21,9 @@ Server::~Server() {
   clients_.each([](Client& c) { c.abandon(); });
 }
 
-Result<void> Server::listen(const net::Address& address) {
+Result<void> Server::listen(const net::Address& address, uint32_t unix_mode) {
   net::ListenOptions options;
-  options.unix_mode = 0600;
+  options.unix_mode = unix_mode;
   options.backlog = int(kMaxClients);
   auto listener = network_.listen(address, options, *this);
   if (!listener) return listener.error();

@@ -10,6 +10,7 @@
 
 #include "balance/balance.h"
 #include "base/list.h"
+#include "cluster/tally.h"
 #include "health/outliers.h"
 #include "http/http.h"
 #include "net/net.h"
@@ -193,6 +194,7 @@ class Cluster : public net::Deferred {
   virtual Shared& shared() const = 0;
   virtual const std::vector<EndpointPtr>& endpoints() const = 0;
   virtual ClusterStats stats() const = 0;
+  virtual Tally& tally() = 0;  // this worker's; what exchanges know they count here themselves
   // Room for one more retry (max_retries, retry_budget, per endpoint): counts it until retry_over(). `endpoint` may be
   // null.
   virtual bool may_retry(const Endpoint* endpoint) = 0;

@@ -54,7 +54,9 @@ const char* errno_name(int error) {
 }  // namespace
 
 Connection::Connection(Pool& pool, EndpointPtr endpoint, net::Loop& loop)
-    : pool_(&pool), endpoint_(std::move(endpoint)), loop_(loop), timer_(loop, [this] { on_timer(); }) {}
+    : pool_(&pool), endpoint_(std::move(endpoint)), loop_(loop), began_at_(loop.now()), timer_(loop, [this] {
+        on_timer();
+      }) {}
 
 void Connection::connect(net::Network& network) {
   if (config().connect_timeout > 0) timer_.start(config().connect_timeout);
@@ -133,6 +135,7 @@ void Connection::begin(Attempt& attempt, bool made_for_it) {
 
 void Connection::release(Attempt& attempt) {
   http::RequestSender* sender = attempt.sender_;
+  lost_ |= wire_->closed();
   attempt.sender_ = nullptr;
   attempt.connection_ = nullptr;
   static_cast<Link&>(attempt).unlink();
@@ -218,6 +221,7 @@ void Connection::on_closed(const http::End& end) {
 
 void Connection::closed(const http::End& end) {
   bool was_connecting = connecting();
+  lost_ |= !unused();
   phase_ = Phase::closed;
   timer_.stop();
   if (age_) age_->stop();

@@ -38,6 +38,11 @@ class Connection final : public net::Deferred,
   bool spent() const { return draining_ || wire_->closing() || !codec_->reusable() || worn_out(); }
   bool in_codec() const { return wire_->in_codec(); }
   Millis now() const { return loop_.now(); }
+  Millis age() const { return loop_.now() - began_at_; }
+  // The next exchange is the last one that max_requests_per_connection allows.
+  bool on_its_last() const { return begun_ + 1 == config().max_requests_per_connection; }
+
+  bool lost() const { return lost_; }  // it ended under an exchange
 
   // usable(). `made_for_it`: the attempt waited for this connection to open. Ends with on_ready.
   void begin(Attempt& attempt, bool made_for_it);
@@ -72,6 +77,7 @@ class Connection final : public net::Deferred,
   Pool* pool_;
   EndpointPtr endpoint_;  // keeps the configuration that the codec refers to
   net::Loop& loop_;
+  const Millis began_at_;
   net::Timer timer_;                             // to connect, later of idleness
   std::unique_ptr<net::Timer> age_, keepalive_;  // where they are configured
   uint64_t pongs_ = 0;                           // answers to PINGs when the last one was sent
@@ -83,7 +89,7 @@ class Connection final : public net::Deferred,
   http::ClientCodec* codec_ = nullptr;  // the wire's
   List<Attempt> attempts_;
   Phase phase_ = Phase::tcp;
-  bool draining_ = false, dying_ = false;
+  bool draining_ = false, dying_ = false, lost_ = false;
 };
 
 }  // namespace cardea::cluster

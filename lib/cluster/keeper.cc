@@ -118,6 +118,7 @@ void Keeper::on_verdict(uint64_t id, Verdict verdict, bool degraded, const std::
   const Verdict before = state->verdict.exchange(verdict);
   state->degraded = degraded;
   const bool healthy = verdict == Verdict::healthy;
+  if (verdict != before) add_shared(shared_.tally().health_changes_total);
   if (healthy && before != Verdict::healthy) state->fit_since = loop_.now();
   if (healthy && shared_.outliers()) shared_.outliers()->on_check_passed(*state->record, loop_.now());
   log::write(healthy ? log::notice : log::warning, "cluster " + config().name + ": endpoint " + state->text + " is " +
@@ -133,6 +134,8 @@ void Keeper::on_attempt(uint64_t id, health::Outcome outcome, const std::string&
   if (!state) return;
   const bool passed = outcome == health::Outcome::success;
   state->checks.fetch_add(1, std::memory_order_relaxed);
+  add_shared(shared_.tally().health_checks_total);
+  add_shared(passed ? shared_.tally().health_check_successes_total : shared_.tally().health_check_failures_total);
   if (!passed) state->failed_checks.fetch_add(1, std::memory_order_relaxed);
   if (passed && shared_.outliers()) shared_.outliers()->on_check_passed(*state->record, loop_.now());
   const bool wanted =

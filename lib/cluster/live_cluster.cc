@@ -16,6 +16,7 @@ LiveCluster::LiveCluster(net::Loop& loop, net::Network& network, std::shared_ptr
       config_(*shared_->config()),
       balancer_(config_.balance, shared_->next_seed()),
       host_chooses_(config_.balance.algorithm == "host"),
+      tally_(shared_->tallies()->part()),
       expiry_(loop, [this] { expire(); }) {
   net::Loop::Turn turn(loop_);
   shared_->join(*this, loop, network);
@@ -46,13 +47,14 @@ void LiveCluster::start(Attempt& attempt) {
 // `counted`: it waits already, and its place in line is by started_.
 void LiveCluster::place(Attempt& attempt, bool counted) {
   if (EndpointPtr picked = pick(attempt)) {
-    ++stats_.picks;
+    add(tally_->picks_total);
     attempt.endpoint_ = picked;
     // The pending count of the cluster is kept; that of the endpoint begins here.
     if (counted) {
       if (!picked->state->pending.take(config_.per_endpoint.max_pending_requests)) {
         shared_->pending.give_back();
-        --stats_.pending;
+        --pending_;
+        add(tally_->pending_overflow_total);
         return fail(attempt, {http::EndCause::overload, "max_pending"});
       }
     }
@@ -61,10 +63,10 @@ void LiveCluster::place(Attempt& attempt, bool counted) {
   if (endpoints_.empty() && shared_->resolving()) {
     if (!counted) {
       if (!shared_->pending.take(config_.thresholds.max_pending_requests)) {
-        ++stats_.pending_overflow;
+        add(tally_->pending_overflow_total);
         return fail(attempt, {http::EndCause::overload, "max_pending"});
       }
-      ++stats_.pending;
+      ++pending_;
     }
     return wait_for_endpoint(attempt);
   }
@@ -84,7 +86,7 @@ EndpointPtr LiveCluster::pick(Attempt& attempt) {
   }
   ask.avoid = avoid;
   const int n = balancer_.pick(ask);
-  if (balancer_.panics()) ++stats_.panics;
+  if (balancer_.panics()) add(tally_->panic_picks_total);
   return n < 0 ? nullptr : endpoints_[size_t(n)];
 }
 
@@ -161,38 +163,41 @@ void LiveCluster::place_waiting() {
 
 bool LiveCluster::may_wait(Endpoint& endpoint) {
   if (!shared_->pending.take(config_.thresholds.max_pending_requests)) {
-    ++stats_.pending_overflow;
+    add(tally_->pending_overflow_total);
     return false;
   }
   if (!endpoint.state->pending.take(config_.per_endpoint.max_pending_requests)) {
     shared_->pending.give_back();
-    ++stats_.pending_overflow;
+    add(tally_->pending_overflow_total);
     return false;
   }
-  ++stats_.pending;
+  ++pending_;
   return true;
 }
 
 void LiveCluster::on_wait_over(Endpoint* endpoint) {
   shared_->pending.give_back();
   if (endpoint) endpoint->state->pending.give_back();
-  --stats_.pending;
+  --pending_;
   if (closing_) schedule();
 }
 
 bool LiveCluster::may_send(Endpoint& endpoint) {
   if (shared_->requests.take(config_.thresholds.max_requests)) {
-    if (endpoint.state->requests.take(config_.per_endpoint.max_requests)) return true;
+    if (endpoint.state->requests.take(config_.per_endpoint.max_requests)) {
+      add(tally_->requests_total);
+      return true;
+    }
     shared_->requests.give_back();
   }
-  ++stats_.request_overflow;
+  add(tally_->request_overflow_total);
   return false;
 }
 
 bool LiveCluster::may_connect(Endpoint& endpoint, bool may_evict) {
   if (endpoint.state->connections.value() >= config_.per_endpoint.max_connections &&
       !(may_evict && evict_idle(&endpoint))) {
-    ++stats_.connection_overflow;
+    add(tally_->connection_overflow_total);
     return false;
   }
   bool room = shared_->connections.take(config_.thresholds.max_connections);
@@ -202,12 +207,12 @@ bool LiveCluster::may_connect(Endpoint& endpoint, bool may_evict) {
     shared_->room_again(*endpoint.state);
     room = false;
   }
-  room ? ++stats_.connections : ++stats_.connection_overflow;
+  room ? void(++connections_) : add(tally_->connection_overflow_total);
   return room;
 }
 
 void LiveCluster::on_connection_closed(Endpoint& endpoint) {
-  --stats_.connections;
+  --connections_;
   shared_->connection_closed(*endpoint.state);
   wake_starved();
   if (closing_) schedule();
@@ -254,17 +259,11 @@ void LiveCluster::wake_starved() {
 }
 
 bool LiveCluster::may_retry(const Endpoint* endpoint) {
-  const Thresholds& t = config_.thresholds;
-  uint32_t limit = t.max_retries;
-  if (t.budget_percent > 0) {
-    const double busy = double(shared_->requests.value()) + shared_->pending.value();
-    limit = std::max(t.min_retry_concurrency, uint32_t(std::min(busy * t.budget_percent / 100, 4e9)));
-  }
-  if (shared_->retries.take(limit)) {
+  if (shared_->retries.take(shared_->retry_limit())) {
     if (!endpoint || endpoint->state->retries.take(config_.per_endpoint.max_retries)) return true;
     shared_->retries.give_back();
   }
-  ++stats_.retry_overflow;
+  add(tally_->retry_overflow_total);
   return false;
 }
 
@@ -384,7 +383,7 @@ void LiveCluster::flush() {
       ++i;
     }
   }
-  if (!closing_ || stats_.connections > 0 || stats_.pending > 0) return;
+  if (!closing_ || connections_ > 0 || pending_ > 0) return;
   for (auto& done : std::exchange(done_, {})) loop_.next_turn(std::move(done));
 }
 
@@ -414,7 +413,21 @@ void LiveCluster::fail_all(const http::End& end) {
 }
 
 ClusterStats LiveCluster::stats() const {
-  ClusterStats stats = stats_;
+  ClusterStats stats;
+  const Tally& t = *tally_;
+  stats.connects = t.connections_total;
+  stats.connect_failures = t.connect_failures_total;
+  stats.connect_timeouts = t.connect_timeouts_total;
+  stats.connections = connections_;
+  stats.pending = pending_;
+  stats.pending_overflow = t.pending_overflow_total;
+  stats.connection_overflow = t.connection_overflow_total;
+  stats.request_overflow = t.request_overflow_total;
+  stats.retry_overflow = t.retry_overflow_total;
+  stats.requests = t.requests_total;
+  stats.max_requests_reached = t.connections_max_requests_total;
+  stats.panics = t.panic_picks_total;
+  stats.picks = t.picks_total;
   for (const auto& pool : pools_) stats.idle += pool->idle();
   return stats;
 }

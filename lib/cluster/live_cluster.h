@@ -15,6 +15,7 @@ class LiveCluster final : public Cluster, private Follower, private net::Flushab
   Shared& shared() const override { return *shared_; }
   const std::vector<EndpointPtr>& endpoints() const override { return endpoints_; }
   ClusterStats stats() const override;
+  Tally& tally() override { return *tally_; }
   bool may_retry(const Endpoint* endpoint) override;
   void retry_over(const Endpoint* endpoint) override;
   void close_when_idle(std::function<void()> done) override;
@@ -23,7 +24,6 @@ class LiveCluster final : public Cluster, private Follower, private net::Flushab
   // For pools.
   net::Loop& loop() { return loop_; }
   net::Network& network() { return network_; }
-  ClusterStats& counters() { return stats_; }
   bool closing() const { return closing_; }
   size_t pool_count() const { return pools_.size(); }
   bool may_wait(Endpoint& endpoint);      // counts one more pending attempt, or refuses it
@@ -31,7 +31,7 @@ class LiveCluster final : public Cluster, private Follower, private net::Flushab
   bool may_send(Endpoint& endpoint);      // counts one more exchange, until Connection gives it back
   // Counts one more connection, if `may_evict` at the price of an idle one where there is no room, or refuses it.
   bool may_connect(Endpoint& endpoint, bool may_evict);
-  void on_connection_opened() { ++stats_.connects; }
+  void on_connection_opened() { add(tally_->connections_total); }
   void on_connection_closed(Endpoint& endpoint);
   // A pool wants a connection and there is no room; false: nothing would ever come free for it.
   bool starve(Endpoint& endpoint, bool has_connections);
@@ -69,7 +69,8 @@ class LiveCluster final : public Cluster, private Follower, private net::Flushab
   const ClusterConfig& config_;  // shared_'s
   balance::Balancer balancer_;
   const bool host_chooses_;
-  ClusterStats stats_;
+  const std::shared_ptr<Tally> tally_;
+  uint64_t connections_ = 0, pending_ = 0;
   RosterPtr roster_;
   std::vector<EndpointPtr> endpoints_;  // in the balancer's order
   std::vector<std::unique_ptr<Pool>> pools_;

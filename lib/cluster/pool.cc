@@ -102,6 +102,7 @@ void Pool::give(Connection& connection, Attempt& attempt, bool made_for_it) {
   // Before on_ready, which may start others.
   if (connection.capacity() <= 1) static_cast<InState&>(connection).unlink();
   ++exchange_count_;
+  if (connection.on_its_last()) add(cluster_.tally().connections_max_requests_total);
   connection.begin(attempt, made_for_it);
   if (wants_spare()) schedule();
 }
@@ -160,6 +161,7 @@ void Pool::on_open(Connection& connection) {
   static_cast<InState&>(connection).unlink();
   --connecting_count_;
   report(health::Sign::local_origin_success);
+  cluster_.tally().connect_duration.observe(connection.age());
   spares_fail_ = false;
   if (speaks_ == Speaks::nothing) {
     // Stays so: bytes without a protocol do not tell one.
@@ -194,6 +196,7 @@ void Pool::on_closed(Connection& connection, bool was_connecting, const http::En
   static_cast<InPool&>(connection).unlink();
   static_cast<InState&>(connection).unlink();
   --connection_count_;
+  if (connection.lost()) add(cluster_.tally().connections_lost_total);
   cluster_.on_connection_closed(*endpoint_);
   schedule();
   if (!was_connecting) return;
@@ -202,10 +205,10 @@ void Pool::on_closed(Connection& connection, bool was_connecting, const http::En
   if (end.cause != http::EndCause::draining) report(health::Sign::local_origin_failure);
   if (end.cause == http::EndCause::connect_timeout) {
     // Attempts that are younger than the connection get another one.
-    ++cluster_.counters().connect_timeouts;
+    add(cluster_.tally().connect_timeouts_total);
     return expire(end.detail);
   }
-  ++cluster_.counters().connect_failures;
+  add(cluster_.tally().connect_failures_total);
   // A connection for one exchange would have served one; the others wait for theirs.
   size_t hopes = speaks_ == Speaks::http2 ? streams_ : speaks_ == Speaks::unknown ? waiting_count_ : 1;
   fail_first(std::min(hopes, excess()), end);

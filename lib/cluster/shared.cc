@@ -13,10 +13,13 @@ namespace {
 std::atomic<uint64_t> next_number{1};
 }  // namespace
 
-Shared::Shared(std::shared_ptr<const ClusterConfig> config, HealthObserver* observer, uint64_t seed, RosterPtr previous)
+Shared::Shared(std::shared_ptr<const ClusterConfig> config, HealthObserver* observer, uint64_t seed, RosterPtr previous,
+               std::shared_ptr<TallySeries> tallies)
     : number_(next_number++),
       config_(std::move(config)),
       observer_(observer),
+      tallies_(tallies ? std::move(tallies) : std::make_shared<TallySeries>()),
+      tally_(tallies_->part()),
       seed_(seed),
       previous_(std::move(previous)) {
   if (config_->outlier_detection) {
@@ -168,6 +171,13 @@ void Shared::publish(bool resolving, const http::End& failure) {
   if (own) own->on_news();
 }
 
+uint32_t Shared::retry_limit() const {
+  const Thresholds& t = config_->thresholds;
+  if (t.budget_percent <= 0) return t.max_retries;
+  const double busy = double(requests.value()) + pending.value();
+  return std::max(t.min_retry_concurrency, uint32_t(std::min(busy * t.budget_percent / 100, 4e9)));
+}
+
 RosterPtr Shared::roster() const {
   std::lock_guard lock(mutex_);
   return roster_;
@@ -190,6 +200,10 @@ void Shared::on_edge(const health::Outliers::Edge& edge) {
     if (m.state->record.get() == edge.record) state = m.state;
   }
   if (!state) return;
+  if (edge.enforced) {
+    add_shared(tally_->health_changes_total);
+    if (edge.ejected) add_shared(tally_->ejections_total);
+  }
   const char* verb = edge.ejected ? edge.enforced ? " is ejected: " : " would be ejected: " : " is back: ";
   log::write(edge.ejected ? log::warning : log::notice,
              "cluster " + config_->name + ": endpoint " + state->text + verb + edge.cause);
@@ -275,7 +289,7 @@ std::shared_ptr<Shared> Registry::find(const std::shared_ptr<const ClusterConfig
       previous = shared->roster();
     }
   }
-  found = std::make_shared<Shared>(config, observer_, random_.next(), std::move(previous));
+  found = std::make_shared<Shared>(config, observer_, random_.next(), std::move(previous), tallies_.find(config->name));
   for (const auto& [name, list] : by_host_) {
     if (name != config->name) continue;
     yaml::Faults faults;

@@ -52,14 +52,18 @@ class Keeper;
 class Shared final : public std::enable_shared_from_this<Shared> {
  public:
   // `observer` (may be null) outlives it. `previous`: endpoints of the configuration before, whose fitness is still
-  // good for the same addresses. `seed`: of everything here that is left to chance.
+  // good for the same addresses. `seed`: of everything here that is left to chance. `tallies`: where it is counted,
+  // with others of its name; null: on its own.
   Shared(std::shared_ptr<const ClusterConfig> config, HealthObserver* observer, uint64_t seed,
-         RosterPtr previous = nullptr);
+         RosterPtr previous = nullptr, std::shared_ptr<TallySeries> tallies = nullptr);
   ~Shared();
 
   const std::shared_ptr<const ClusterConfig>& config() const { return config_; }
   uint64_t next_seed() { return seed_.fetch_add(1, std::memory_order_relaxed); }
   Gauge connections, pending, requests, retries;
+  const std::shared_ptr<TallySeries>& tallies() const { return tallies_; }
+  uint32_t retry_limit() const;       // max_retries, or what retry_budget makes of the exchanges now
+  Tally& tally() { return *tally_; }  // what happens once for all workers: add_shared() alone
 
   // On the follower's thread. Inside join() its on_news() may come.
   void join(Follower& follower, net::Loop& loop, net::Network& network);
@@ -105,6 +109,8 @@ class Shared final : public std::enable_shared_from_this<Shared> {
   const uint64_t number_;  // in the process
   const std::shared_ptr<const ClusterConfig> config_;
   HealthObserver* const observer_;
+  const std::shared_ptr<TallySeries> tallies_;
+  const std::shared_ptr<Tally> tally_;
   std::atomic<uint64_t> seed_;
   std::unique_ptr<health::Outliers> outliers_;
   mutable std::mutex mutex_;
@@ -135,10 +141,13 @@ class Registry {
   // nullopt: those that are configured. Fails with kEnotfound or kEinval, which names every fault; nothing has changed
   // then.
   Result<void> set_endpoints(const std::string& cluster, std::optional<Bytes> list);
-  bool complete_check(uint64_t token, bool healthy);  // false: over, or never was
+  bool complete_check(uint64_t token, bool healthy);   // false: over, or never was
+  SeriesByName<Tally>& tallies() { return tallies_; }  // by the names of clusters
+  const SeriesByName<Tally>& tallies() const { return tallies_; }
 
  private:
   HealthObserver* const observer_;
+  SeriesByName<Tally> tallies_;
   mutable std::mutex mutex_;
   Random random_;
   mutable std::vector<std::weak_ptr<Shared>> all_;

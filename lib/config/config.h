@@ -125,7 +125,7 @@ struct Snapshot {
   token::SignerPtr signer;                         // null: no assertion
   std::shared_ptr<const tls::ClientTrust> client_trust;  // null: no downstream_mtls
   Enforcement enforcement = Enforcement::none;
-  std::optional<Listener> admin;  // admin_address
+  std::optional<Listener> admin, metrics;  // admin_address, metrics_address
   Millis max_connection_duration = 0;
   Millis drain_timeout = 600'000;
   bool drain_gradual = true;  // drain_strategy

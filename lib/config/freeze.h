@@ -76,6 +76,8 @@ class Freezer {
   void freeze_signer();
   void freeze_sign_in();
   void freeze_admin();
+  void freeze_metrics();
+  std::optional<Listener> freeze_own_address(const Value<std::string>& value, const char* key);
   std::vector<ClaimHeader> freeze_claim_headers(const Value<std::vector<Text>>& texts, const Place& place);
   void collect_identity_headers();
 

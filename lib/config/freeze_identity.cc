@@ -72,6 +72,7 @@ void Freezer::freeze_identity() {
   freeze_signer();
   freeze_sign_in();
   freeze_admin();
+  freeze_metrics();
   claim_headers_ = freeze_claim_headers(draft_.jwt_claims_headers, Place{});
 }
 
@@ -274,26 +275,43 @@ void Freezer::freeze_sign_in() {
 // It says who is connected and ends connections without asking who wants that: only this machine may reach it.
 void Freezer::freeze_admin() {
   const Value<std::string>& value = draft_.admin_address;
-  if (!usable(value)) return;
-  auto refuse = [&](const std::string& reason) { faults_.add(value.mark, "admin_address", reason); };
+  auto out = freeze_own_address(value, "admin_address");
+  if (!out) return;
+  if (out->address.is_unix() ? value.value.substr(0, 6) != "unix:/" : !out->address.is_loopback()) {
+    return faults_.add(
+        value.mark, "admin_address",
+        "must be a loopback address (127.0.0.1:9901, [::1]:9901) or unix:/path: everybody who reaches it rules");
+  }
+  out->unix_mode = 0600;
+  out_->admin = std::move(*out);
+}
+
+// It says numbers and the names of routes, and takes nothing: whoever reaches it may read them.
+void Freezer::freeze_metrics() {
+  out_->metrics = freeze_own_address(draft_.metrics_address, "metrics_address");
+}
+
+std::optional<Listener> Freezer::freeze_own_address(const Value<std::string>& value, const char* key) {
+  if (!usable(value)) return std::nullopt;
+  auto refuse = [&](const std::string& reason) {
+    faults_.add(value.mark, key, reason);
+    return std::nullopt;
+  };
   std::string text = value.value;
   if (text.empty()) return refuse("is empty");
   if (text.substr(0, 10) == "localhost:") text.replace(0, 9, "127.0.0.1");
   auto address = net::Address::parse(text);
   if (!address) return refuse(address.error().message);
-  if (address->is_unix() ? text.substr(0, 6) != "unix:/" : !address->is_loopback()) {
-    return refuse(
-        "must be a loopback address (127.0.0.1:9901, [::1]:9901) or unix:/path: everybody who reaches it rules");
-  }
   const bool fixed = address->is_unix() || address->port() != 0;
-  for (const Listener& other : out_->listeners) {
-    if (fixed && other.address == *address) return refuse("is the address of another listener");
+  auto taken = [&](const Listener& other) { return fixed && other.address == *address; };
+  if (std::any_of(out_->listeners.begin(), out_->listeners.end(), taken) || (out_->admin && taken(*out_->admin))) {
+    return refuse("is the address of another listener");
   }
-  Listener& out = out_->admin.emplace();
+  Listener out;
   out.name = value.value;
   out.address = *address;
   out.codec = Codec::http1;
-  out.unix_mode = 0600;
+  return out;
 }
 
 std::vector<ClaimHeader> Freezer::freeze_claim_headers(const Value<std::vector<Text>>& texts, const Place& place) {

@@ -29,7 +29,6 @@ constexpr Bytes kRouteKeys[] = {"redirect", "response", "policy", "lb_policy", "
 
 constexpr Bytes kGlobalLater[] = {
     "allow_upgrades",
-    "metrics_address",
     "limits",
 };
 constexpr Bytes kRouteLater[] = {

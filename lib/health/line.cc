@@ -65,6 +65,7 @@ void Line::on_error(const net::StreamError& error) {
       cause = "tls: " + error.text;
       break;
     case net::StreamError::tls_verify:
+    case net::StreamError::tls_no_certificate:
       cause = "tls verify: " + error.text;
       break;
   }

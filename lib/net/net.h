@@ -220,7 +220,8 @@ struct Slice {
 
 // Why a stream broke.
 struct StreamError {
-  enum Kind : uint8_t { os, tls_handshake, tls_protocol, tls_verify } kind = os;
+  // tls_no_certificate: the peer had to show one.
+  enum Kind : uint8_t { os, tls_handshake, tls_protocol, tls_verify, tls_no_certificate } kind = os;
   int code = 0;      // errno for os; OpenSSL's error or X509_V_ERR_* otherwise
   std::string text;  // for logs; never sent to a peer
 };

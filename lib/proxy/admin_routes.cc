@@ -5,6 +5,7 @@
 #include "proxy/cluster_list.h"
 #include "proxy/exchange.h"
 #include "proxy/live.h"
+#include "proxy/metrics.h"
 #include "proxy/worker.h"
 
 namespace cardea::proxy {
@@ -31,15 +32,8 @@ void ready(Worker& worker, const Request&, Answer answer) {
   answer({uint16_t(draining ? 503 : 200), draining ? "{\"status\":\"draining\"}\n" : "{\"status\":\"ready\"}\n"});
 }
 
-// Prometheus' text format 0.0.4.
 void metrics(Worker& worker, const Request&, Answer answer) {
-  std::string out;
-  worker.proxy().each_counter([&](const char* name, const char* kind, const char* help, uint64_t value) {
-    const std::string full = std::string("cardea_") + name;
-    out += "# HELP " + full + " " + help + "\n# TYPE " + full + " " + kind + "\n" + full + " " + std::to_string(value) +
-           "\n";
-  });
-  answer({200, out, "text/plain; version=0.0.4"});
+  answer({200, metrics_text(worker.proxy()), "text/plain; version=0.0.4; charset=utf-8"});
 }
 
 // Names and numbers only: no key, no token, no address of a service.
@@ -145,17 +139,27 @@ constexpr Resource kResources[] = {
     {"GET", "/drains", drains},
     {"DELETE", "/drains/*", cancel_drain},
 };
+constexpr Resource kMetrics[] = {{"GET", "/metrics", metrics}};
 
-}  // namespace
-
-std::vector<admin::Row> admin_rows(Worker& worker) {
+template <size_t N>
+std::vector<admin::Row> rows_of(const Resource (&resources)[N], Worker& worker) {
   std::vector<admin::Row> rows;
-  for (const Resource& r : kResources) {
+  for (const Resource& r : resources) {
     rows.push_back({r.method, r.path, [&worker, answer = r.answer](const Request& request, Answer done) {
                       answer(worker, request, std::move(done));
                     }});
   }
   return rows;
+}
+
+}  // namespace
+
+std::vector<admin::Row> admin_rows(Worker& worker) {
+  return rows_of(kResources, worker);
+}
+
+std::vector<admin::Row> metrics_rows(Worker& worker) {
+  return rows_of(kMetrics, worker);
 }
 
 }  // namespace cardea::proxy

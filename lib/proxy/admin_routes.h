@@ -11,5 +11,6 @@ class Worker;
 
 // Rows for a server on this worker's loop. The worker outlives the server.
 std::vector<admin::Row> admin_rows(Worker& worker);
+std::vector<admin::Row> metrics_rows(Worker& worker);  // what metrics_address answers
 
 }  // namespace cardea::proxy

@@ -278,6 +278,7 @@ void Exchange::forward_response_head(http::ResponsePtr head) {
   touch();
   if (!accept_answer(*head)) return;
   outcome_.first_byte = loop().now() - started_at_;
+  worker_.counters().request_first_byte_seconds.observe(outcome_.first_byte);
   if (tunnel_) {
     const Tunnel::Answer answer = tunnel_->answer(*head);
     if (answer == Tunnel::Answer::broken) return upstream_failed({EndCause::upstream_protocol, "websocket"});
@@ -336,7 +337,9 @@ void Exchange::response_ended() {
 
 // Backpressure: what piles up on one side stops the other side's reading.
 void Exchange::FromDownstream::on_blocked() {
-  if (x.ready_) x.attempt_.sender()->pause();
+  if (!x.ready_) return;
+  x.attempt_.sender()->pause();
+  add(x.upstream_tally()->flow_control_paused_total);
 }
 void Exchange::FromDownstream::on_unblocked() {
   x.touch();
@@ -388,17 +391,21 @@ void Exchange::on_clock() {
   const Millis now = loop().now();
   auto due = [now](Millis at) { return at && at <= now; };
   const bool waits_for_client = !request_complete_;
+  cluster::Tally* tally = upstream_tally();
   if (due(end_by_)) {
     down_.reset(farewell_end_.cause);
     return finish(farewell_end_);
   }
   if (tries_) {
     if (due(tries_->retry_at)) return pick();
+    if ((due(tries_->try_by) || due(tries_->try_idle_at)) && tally) add(tally->per_try_timeouts_total);
     if (due(tries_->try_by)) return upstream_failed({EndCause::upstream_timeout, "per_try_timeout"});
     if (due(tries_->try_idle_at)) return upstream_failed({EndCause::upstream_timeout, "per_try_idle_timeout"});
   }
   if (due(authorize_by_)) return authorization_failed("");
   if (due(read_by_)) return end({EndCause::client_timeout, "body"});
+  const bool service_late = due(respond_by_) || (due(write_by_) && !waits_for_client) || due(stop_at_);
+  if (service_late && tally) add(tally->request_timeouts_total);
   if (due(respond_by_)) return end({EndCause::upstream_timeout, "response"});
   if (due(write_by_)) {
     return end(waits_for_client ? End{EndCause::client_timeout, "request"}
@@ -424,13 +431,19 @@ void Exchange::finish(const End& end) {
   static_cast<LeasePlace&>(*this).unlink();
   static_cast<KeysPlace&>(*this).unlink();
   timer_.stop();
+  if (tunnel_ && tunnel_->is_open()) sub(worker_.counters().upgrades_active);
   attempt_.cancel();
   down_.release();
+  if (end.cause == EndCause::bad_request) session_.count_protocol_error();
   count_outcome(worker_.counters(), *this);
   worker_.proxy().hooks().on_request_end(*this);
   worker_.exchange_ended(*this);
   session_.exchange_ended(request_complete_);
   loop().defer_delete(std::unique_ptr<net::Deferred>(this));
+}
+
+RouteTally* Exchange::route_tally() const {
+  return route_ ? generation_->tally_of_route[route_->index] : nullptr;
 }
 
 net::Loop& Exchange::loop() const {

@@ -82,6 +82,7 @@ class Exchange final : public net::Deferred,
   // The data of the question that the host was asked last; without one, of the route's.
   Bytes policy_data() const { return asked_ ? asked_->host_data() : route_ ? route_->policy->host_data() : Bytes(); }
   uint64_t policy_generation() const { return (judged_by_ ? *judged_by_ : *generation_).snapshot->generation; }
+  RouteTally* route_tally() const;  // null: no route
   const cluster::Endpoint* endpoint() const { return attempt_.endpoint().get(); }
   // How it ended and what it took; meaningful in on_request_end.
   struct Outcome {
@@ -208,6 +209,7 @@ class Exchange final : public net::Deferred,
   void try_again_now();
   void try_again_later();
   void give_back_slot();
+  cluster::Tally* upstream_tally() const;  // null: nothing was asked of a cluster
   void start_try_clock();
   void touch_try();
   void keep_body(Bytes bytes);

@@ -13,6 +13,7 @@ Proxy::Proxy(config::SnapshotPtr first, std::unique_ptr<Hooks> hooks)
       hooks_(hooks ? std::move(hooks) : std::make_unique<Hooks>()),
       clusters_(this, random_seed()) {
   max_connections_ = snapshot_->max_connections;
+  keep_tallies(*snapshot_);
 }
 
 Proxy::~Proxy() = default;
@@ -38,6 +39,7 @@ Result<void> Proxy::apply(config::SnapshotPtr next) {
                         [&](const auto& l) { return l.name == bound.name; });
   });
   snapshot_ = std::move(next);
+  keep_tallies(*snapshot_);
   max_connections_ = snapshot_->max_connections;
   version_.fetch_add(1, std::memory_order_release);
   for (Worker* w : workers_) w->post_adopt();
@@ -102,21 +104,42 @@ void Proxy::add_worker(Worker& worker) {
 void Proxy::remove_worker(Worker& worker) {
   std::lock_guard lock(mutex_);
   std::erase(workers_, &worker);
+  past_.add(worker.counters());
   if (admin_worker_ == &worker) admin_worker_ = nullptr;
 }
 
-void Proxy::fold(const Counters& gone) {
+// ---- numbers --------------------------------------------------------------------------------------
+
+void Proxy::add_counters(Counters& sum) const {
   std::lock_guard lock(mutex_);
-#define X(name, kind, help) past_.name += gone.name;
-  CARDEA_COUNTERS(X)
-#undef X
+  sum.add(past_);
+  for (const Worker* w : workers_) sum.add(w->counters());
 }
 
-uint64_t Proxy::total(std::atomic<uint64_t> Counters::*counter) const {
-  std::lock_guard lock(mutex_);
-  uint64_t sum = past_.*counter;
-  for (const Worker* w : workers_) sum += w->counters().*counter;
-  return sum;
+void Proxy::keep_tallies(const config::Snapshot& snapshot) {
+  std::vector<std::string> routes, clusters;
+  for (const config::Route& route : snapshot.routes) {
+    routes.push_back(route.name);
+    if (route.cluster) clusters.push_back(route.cluster->name);
+  }
+  route_tallies_.keep(routes);
+  clusters_.tallies().keep(clusters);
+}
+
+void Proxy::listener_drains(const std::string& listener) {
+  std::lock_guard lock(draining_mutex_);
+  ++draining_by_listener_[listener];
+}
+
+void Proxy::listener_drained(const std::string& listener) {
+  std::lock_guard lock(draining_mutex_);
+  auto row = draining_by_listener_.find(listener);
+  if (row != draining_by_listener_.end() && --row->second == 0) draining_by_listener_.erase(row);
+}
+
+size_t Proxy::listeners_draining() const {
+  std::lock_guard lock(draining_mutex_);
+  return draining_by_listener_.size();
 }
 
 // ---- permissions ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/series.h"
 #include "cluster/shared.h"
 #include "config/config.h"
 #include "proxy/counters.h"
@@ -51,6 +52,7 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
   uint64_t version() const { return version_.load(std::memory_order_acquire); }  // changes with every apply()
   Hooks& hooks() { return *hooks_; }
   cluster::Registry& clusters() { return clusters_; }
+  const cluster::Registry& clusters() const { return clusters_; }
   // Makes `next` the configuration of every worker: their listeners are compared, new ones bound, gone ones
   // drained; live exchanges keep what they began with. An address that cannot be bound changes nothing.
   Result<void> apply(config::SnapshotPtr next);
@@ -93,11 +95,19 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
     for (Worker* w : workers_) fn(*w);
   }
   void add_worker(Worker& worker);
-  void remove_worker(Worker& worker);
-  // Sum over all workers, past ones included.
+  void remove_worker(Worker& worker);  // with its last numbers
+
+  // Sum over all workers, past ones included, at one moment.
+  void add_counters(Counters& sum) const;
+  // fn(name, kind, help, value) for each of them and listeners_draining.
   template <class Fn>
   void each_counter(Fn fn) const;
-  void fold(const Counters& gone);  // a worker's last numbers
+  SeriesByName<RouteTally>& route_tallies() { return route_tallies_; }
+  const SeriesByName<RouteTally>& route_tallies() const { return route_tallies_; }
+  // A connection of this listener was told to finish, and has ended.
+  void listener_drains(const std::string& listener);
+  void listener_drained(const std::string& listener);
+  size_t listeners_draining() const;
 
  private:
   void on_health(const cluster::HealthEvent& event) override { hooks_->on_health(event); }
@@ -106,7 +116,7 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
     if (answer == Hooks::Check::passed) clusters_.complete_check(token, true);
     return answer != Hooks::Check::failed;
   }
-  uint64_t total(std::atomic<uint64_t> Counters::*counter) const;
+  void keep_tallies(const config::Snapshot& snapshot);
 
   mutable std::mutex mutex_;
   config::SnapshotPtr snapshot_;
@@ -125,6 +135,9 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
   std::mutex binding_;  // taken before mutex_
   std::vector<Bound> bound_;
   Counters past_;
+  SeriesByName<RouteTally> route_tallies_;
+  mutable std::mutex draining_mutex_;
+  std::map<std::string, size_t> draining_by_listener_;  // connections that were told to finish, by listener
   std::atomic<uint32_t> connections_{0};
   std::atomic<uint32_t> max_connections_{0};
   std::atomic<bool> draining_{false};
@@ -133,9 +146,13 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
 
 template <class Fn>
 void Proxy::each_counter(Fn fn) const {
-#define X(name, kind, help) fn(#name, kind, help, total(&Counters::name));
+  Counters sum;
+  add_counters(sum);
+#define X(name, kind, help) fn(#name, kind, help, sum.name.load(std::memory_order_relaxed));
   CARDEA_COUNTERS(X)
 #undef X
+  fn("listeners_draining", "gauge", "listeners some of whose connections were told to finish and are open",
+     uint64_t(listeners_draining()));
 }
 
 // Completes a pending authorization; any thread. False: the request is gone or was already decided.

@@ -1,6 +1,7 @@
 // Counting and describing a finished exchange.
 #include "proxy/record.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/json.h"
@@ -16,7 +17,12 @@ void count_outcome(Counters& c, const Exchange& x) {
   add(c.request_bytes_total, o.bytes_in);
   add(c.response_bytes_total, o.bytes_out);
   if (o.truncated) add(c.responses_truncated_total);
+  c.request_duration_seconds.observe(o.duration);
+  if (RouteTally* route = x.route_tally()) add(route->ended[std::min<size_t>(o.status / 100, 5)]);
   switch (o.status / 100) {
+    case 1:
+      add(c.responses_1xx_total);
+      break;
     case 2:
       add(c.responses_2xx_total);
       break;
@@ -32,7 +38,17 @@ void count_outcome(Counters& c, const Exchange& x) {
     default:
       break;
   }
+  const std::string_view detail = o.end.detail;
   switch (o.end.cause) {
+    case EndCause::stream_idle:
+      add(c.requests_idle_timeout_total);
+      break;
+    case EndCause::client_timeout:
+      add(detail == "idle" ? c.requests_idle_timeout_total : c.request_timeouts_total);
+      break;
+    case EndCause::overload:
+      if (o.status && !o.truncated) add(c.requests_overload_closed_total);
+      break;
     case EndCause::denied:
     case EndCause::revoked:
     case EndCause::unauthenticated:

@@ -102,6 +102,9 @@ Session::~Session() = default;
 
 void Session::on_open() {
   handshake_since_ = 0;
+  add(worker_.counters().downstream_tls_handshakes_total);
+  const net::TlsSession* tls = wire_->stream().tls();
+  if (tls && !tls->sni.empty() && !tls->sni_matched) add(worker_.counters().downstream_tls_unknown_names_total);
   open();
 }
 
@@ -119,6 +122,8 @@ void Session::open() {
 void Session::choose_codec(bool h2) {
   const http::CodecLimits& limits = worker_.generation()->snapshot->limits;
   open_ = true;
+  add(h2 ? worker_.counters().downstream_connections_http2_active
+         : worker_.counters().downstream_connections_http1_active);
   std::unique_ptr<http::ServerCodec> codec =
       h2 ? http::h2_server(*this, limits, loop_now, &worker_.loop()) : http::h1_server(*this, limits);
   codec_ = codec.get();
@@ -147,6 +152,7 @@ http::RequestReceiver* Session::on_request(http::RequestPtr head, http::Response
 
 void Session::on_bad_request(const End& end, http::ResponseSender& sender) {
   add(worker_.counters().downstream_bad_requests_total);
+  count_protocol_error();
   if (log::wanted(log::notice)) {
     log::write(log::notice, "request from " + wire_->stream().peer().text() + " on " + listener_name_ +
                                 " refused: " + http::row(end.cause).word + ":" + end.detail);
@@ -264,7 +270,10 @@ void Session::on_clock() {
     worker_.end_exchanges(*this, late);
     cut_at_ = now + 1;  // what they say leaves first
   }
-  if (!draining_ && due(opened_at_, s.max_connection_duration)) drain(s.drain_timeout);
+  if (!draining_ && due(opened_at_, s.max_connection_duration)) {
+    add(worker_.counters().downstream_connections_max_duration_total);
+    leave(s.drain_timeout);
+  }
   if (due(drained_at_, kGoodbye)) hurry();
   // Exchanges are over, yet their answers are still here: the client does not read.
   if (exchanges_ == 0 && (wire_->stream().queued() || (codec_ && codec_->active()))) {
@@ -278,7 +287,7 @@ void Session::on_clock() {
   } else if (exchanges_ == 0 && due(idle_since_, s.timeout_idle)) {
     add(worker_.counters().downstream_connections_idle_timeout_total);
     idle_since_ = 0;
-    drain();
+    leave(0);
   }
   arm_clock();
 }
@@ -286,6 +295,14 @@ void Session::on_clock() {
 // ---- the end --------------------------------------------------------------------------------------
 
 void Session::drain(Millis allowed) {
+  if (!std::exchange(told_to_drain_, true)) {
+    add(worker_.counters().downstream_connections_draining);
+    worker_.proxy().listener_drains(listener_name_);
+  }
+  leave(allowed);
+}
+
+void Session::leave(Millis allowed) {
   const Millis now = worker_.loop().now();
   draining_ = true;
   if (!codec_) return close({EndCause::draining});
@@ -308,6 +325,33 @@ void Session::close(const End& end) {
   wire_->close_now(end);
 }
 
+void Session::request_close(const End& end) {
+  if (end.cause == EndCause::bad_request) count_protocol_error();
+  wire_->request_close(end);
+}
+
+void Session::count_protocol_error() {
+  if (!std::exchange(protocol_error_, true)) add(worker_.counters().downstream_protocol_errors_total);
+}
+
+void Session::count_end(const End& end) {
+  Counters& c = worker_.counters();
+  const std::string_view detail = end.detail;
+  if (tls_ && detail.substr(0, 3) == "tls") add(c.downstream_tls_errors_total);
+  if (detail == "tls_no_certificate") add(c.downstream_tls_no_client_certificate_total);
+  if (detail == "tls_verify") add(c.downstream_tls_client_certificate_errors_total);
+  if (open_) {
+    sub(codec_->protocol() == http::Protocol::http2 ? c.downstream_connections_http2_active
+                                                    : c.downstream_connections_http1_active);
+  }
+  if (told_to_drain_) {
+    sub(c.downstream_connections_draining);
+    add(c.downstream_connections_drain_closed_total);
+    worker_.proxy().listener_drained(listener_name_);
+  }
+  c.downstream_connection_duration_seconds.observe(worker_.loop().now() - opened_at_);
+}
+
 void Session::on_broken(const net::StreamError& error) {
   if (!handshake_since_ || !log::wanted(log::notice)) return;
   log::write(log::notice,
@@ -315,6 +359,7 @@ void Session::on_broken(const net::StreamError& error) {
 }
 
 void Session::on_closed(const End& end) {
+  count_end(end);
   if (handshake_since_ && end.cause != EndCause::client_timeout && end.cause != EndCause::draining) {
     add(worker_.counters().downstream_handshake_failures_total);
   }

@@ -49,6 +49,7 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void drain(Millis allowed = 0);
   void close(const http::End& end);  // now
   void exchange_began() { ++exchanges_; }
+  void count_protocol_error();  // once for the connection
   void exchange_ended(bool request_complete);
 
  private:
@@ -60,7 +61,7 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   // http::ServerHost
   void request_flush() override { wire_->request_flush(); }
   void reading_changed() override { wire_->reading_changed(); }
-  void request_close(const http::End& end) override { wire_->request_close(end); }
+  void request_close(const http::End& end) override;
   void request_shutdown() override { wire_->request_shutdown(); }
   http::RequestReceiver* on_request(http::RequestPtr head, http::ResponseSender& sender) override;
   void on_bad_request(const http::End& end, http::ResponseSender& sender) override;
@@ -73,11 +74,14 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void arm_clock();
   void on_clock();
   void hurry();
+  void leave(Millis allowed);
+  void count_end(const http::End& end);
 
   Worker& worker_;
   std::string listener_name_;
   config::Codec codec_type_;
   bool tls_ = false, redirect_ = false, open_ = false, draining_ = false, peer_ip_known_ = false;
+  bool told_to_drain_ = false, protocol_error_ = false;
   uint64_t id_, certificate_generation_;
   std::string peer_ip_;
   struct Judged {

@@ -41,6 +41,10 @@ cluster::Cluster& Exchange::cluster() const {
   return *generation_->cluster_of_route[route_->index];
 }
 
+cluster::Tally* Exchange::upstream_tally() const {
+  return outcome_.attempts ? &cluster().tally() : nullptr;
+}
+
 void Exchange::steer() {
   tries_ = Tries::make(*route_);
   if (!tries_) return;
@@ -157,6 +161,7 @@ void Exchange::give_back_slot() {
 
 void Exchange::try_again_now() {
   add(worker_.counters().upstream_retries_total);
+  add(cluster().tally().retries_total);
   ready_ = false;
   attempt_.cancel();
   pick();
@@ -164,6 +169,7 @@ void Exchange::try_again_now() {
 
 void Exchange::try_again_later() {
   add(worker_.counters().upstream_retries_total);
+  add(cluster().tally().retries_total);
   ready_ = false;
   attempt_.cancel();
   tries_->try_by = tries_->try_idle_at = 0;
@@ -197,7 +203,11 @@ void Exchange::upstream_failed(const End& end) {
 // False: another try follows, and this answer is nobody's.
 bool Exchange::accept_answer(const http::ResponseHead& head) {
   attempt_.report(sign_of(head));
-  if (!tries_ || !tries_->policy) return true;
+  const bool retried = outcome_.attempts > 1 && head.status < 500;
+  if (!tries_ || !tries_->policy) {
+    if (retried) add(cluster().tally().retry_successes_total);
+    return true;
+  }
   route::TryResult result;
   result.head = &head;
   result.connected = true;
@@ -206,6 +216,7 @@ bool Exchange::accept_answer(const http::ResponseHead& head) {
     try_again_later();
     return false;
   }
+  if (retried) add(cluster().tally().retry_successes_total);
   give_back_slot();  // a long answer is no retry under way
   tries_->try_by = tries_->try_idle_at = 0;
   if (tries_->keeps_body) {  // no try follows an answer

@@ -84,6 +84,7 @@ Tunnel::Answer Tunnel::answer(http::ResponseHead& head) {
 // ---- the exchange's part --------------------------------------------------------------------------
 
 void Exchange::open_tunnel() {
+  add(worker_.counters().upgrades_active);
   read_by_ = write_by_ = respond_by_ = 0;
 }
 

@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "net/prefix.h"
-#include "proxy/admin_routes.h"
 #include "proxy/exchange.h"
 
 namespace cardea::proxy {
@@ -51,6 +50,8 @@ Worker::Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& netw
     : proxy_(std::move(proxy)),
       loop_(loop),
       network_(network),
+      admin_(AdminPlace::Kind::admin),
+      metrics_(AdminPlace::Kind::metrics),
       identifier_([this](const ProviderPtr& p, bool unknown_key) { fetch_keys(p, unknown_key); }),
       leases_(loop, [](Exchange& x) { x.judge_again(Again::host); }),
       young_timer_(loop, [this] { settle_young(); }),
@@ -74,7 +75,6 @@ Worker::~Worker() {
   }
   *alive_ = false;
   proxy_->remove_worker(*this);
-  proxy_->fold(counters_);
 }
 
 // ---- listeners and configuration ------------------------------------------------------------------
@@ -92,26 +92,12 @@ Result<void> Worker::open() {
   return {};
 }
 
-// The first worker that asks has it until it closes.
+// The first worker that asks has both until it closes.
 Result<void> Worker::open_admin(const config::Snapshot& snapshot) {
-  if (!snapshot.admin || !proxy_->claim_admin(*this)) {
-    admin_.reset();
-    admin_name_.clear();
-    return {};
-  }
-  if (admin_ && admin_name_ == snapshot.admin->name) return {};
-  admin_.reset();
-  auto next = std::make_unique<admin::Server>(loop_, network_, admin_rows(*this));
-  if (auto bound = next->listen(snapshot.admin->address); !bound) return bound.error();
-  admin_ = std::move(next);
-  admin_name_ = snapshot.admin->name;
-  log::write(log::notice, "admin interface on " + admin_->address().text());
-  return {};
-}
-
-std::optional<net::Address> Worker::admin_address() const {
-  if (!admin_) return std::nullopt;
-  return admin_->address();
+  const bool ours = (snapshot.admin || snapshot.metrics) && proxy_->claim_admin(*this);
+  auto admin = admin_.open(*this, ours ? snapshot.admin : std::nullopt);
+  auto metrics = metrics_.open(*this, ours ? snapshot.metrics : std::nullopt);
+  return admin ? metrics : admin;
 }
 
 Result<std::unique_ptr<Worker::BoundListener>> Worker::bind(const config::Listener& config) {
@@ -172,6 +158,7 @@ GenerationPtr Worker::make_generation(config::SnapshotPtr snapshot) {
   }
   next->providers = make_providers(*snapshot);
   next->snapshot = std::move(snapshot);
+  make_tallies(*next);
   return next;
 }
 
@@ -190,6 +177,21 @@ std::vector<ProviderPtr> Worker::make_providers(const config::Snapshot& snapshot
     all.push_back(std::move(kept));
   }
   return all;
+}
+
+// Those of the generation before where the series stayed.
+void Worker::make_tallies(Generation& next) const {
+  next.tally_of_route.resize(next.snapshot->routes.size());
+  for (const config::Route& route : next.snapshot->routes) {
+    const auto series = proxy_->route_tallies().find(route.name);
+    auto& part = next.tallies[series.get()];
+    if (!part && generation_) {
+      auto known = generation_->tallies.find(series.get());
+      if (known != generation_->tallies.end()) part = known->second;
+    }
+    if (!part) part = series->part();
+    next.tally_of_route[route.index] = part.get();
+  }
 }
 
 const GenerationPtr& Worker::current_generation() {
@@ -212,7 +214,7 @@ void Worker::adopt_snapshot() {
   listening_ = next;
   start_round({}, Again::change);
   if (draining_) return;
-  if (auto admin = open_admin(*next); !admin) log::write(log::error, "admin_address: " + admin.error().message);
+  if (auto admin = open_admin(*next); !admin) log::write(log::error, admin.error().message);
   std::vector<std::unique_ptr<BoundListener>> kept;
   for (const config::Listener& l : next->listeners) {
     auto old = std::find_if(listeners_.begin(), listeners_.end(),
@@ -393,7 +395,8 @@ void Worker::close(std::function<void()> done) {
   if (done) drained_.push_back(std::move(done));
   draining_ = closing_ = true;
   listeners_.clear();
-  admin_.reset();
+  admin_.close();
+  metrics_.close();
   cut_sessions({EndCause::host_ended, "close"});
   check_drained();
 }

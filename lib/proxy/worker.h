@@ -9,10 +9,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "admin/admin.h"
 #include "base/list.h"
 #include "base/random.h"
 #include "cluster/cluster.h"
+#include "proxy/admin_place.h"
 #include "proxy/assertions.h"
 #include "proxy/drains.h"
 #include "proxy/identifier.h"
@@ -31,6 +31,9 @@ struct Generation {
   std::vector<std::shared_ptr<cluster::Cluster>> clusters;  // distinct
   std::vector<cluster::Cluster*> cluster_of_route;          // by Route::index; null without
   std::vector<ProviderPtr> providers;                       // in file order
+  // This worker's numbers of routes: by Route::index, and by the series that they are parts of.
+  std::vector<RouteTally*> tally_of_route;
+  std::unordered_map<const Series<RouteTally>*, std::shared_ptr<RouteTally>> tallies;
 };
 using GenerationPtr = std::shared_ptr<const Generation>;
 
@@ -70,6 +73,7 @@ class Worker {
   const GenerationPtr& current_generation();
   Counters& counters() { return counters_; }
   Random& random() { return random_; }
+  net::Network& network() { return network_; }
   const Counters& counters() const { return counters_; }
   size_t sessions() const { return session_count_; }
   std::vector<net::Address> bound_addresses() const;  // in the order of the snapshot's listeners
@@ -95,8 +99,9 @@ class Worker {
   // A snapshot as a generation that no exchange will use: without clusters.
   GenerationPtr trial_generation(config::SnapshotPtr snapshot) const;
 
-  // The admin interface's address; empty: it is not on this worker.
-  std::optional<net::Address> admin_address() const;
+  // The admin interface's address and that of the metrics; empty: it is not on this worker.
+  std::optional<net::Address> admin_address() const { return admin_.address(); }
+  std::optional<net::Address> metrics_address() const { return metrics_.address(); }
 
   // For sessions and exchanges.
   void session_began(Session& session);
@@ -120,6 +125,7 @@ class Worker {
   void accept(BoundListener& listener, std::unique_ptr<net::Stream> stream);
   GenerationPtr make_generation(config::SnapshotPtr snapshot);
   std::vector<ProviderPtr> make_providers(const config::Snapshot& snapshot) const;
+  void make_tallies(Generation& next) const;
   Result<void> open_admin(const config::Snapshot& snapshot);
   void check_drained();
   void cut_late();
@@ -141,8 +147,7 @@ class Worker {
   uint64_t version_ = 0;           // of the proxy, when generation_ was made
   config::SnapshotPtr listening_;  // whose listeners listeners_ are
   std::vector<std::unique_ptr<BoundListener>> listeners_;
-  std::unique_ptr<admin::Server> admin_;  // on one worker of the proxy
-  std::string admin_name_;                // as configured
+  AdminPlace admin_, metrics_;  // on one worker of the proxy
   List<Session> sessions_;
   // Exchanges by age: only those that live for a while are worth an entry in leases_.
   List<Exchange, LivePlace> young_, settled_;

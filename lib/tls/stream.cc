@@ -277,7 +277,7 @@ void TlsStream::step_handshake() {
     error.code = int(SSL_get_verify_result(ssl_.get()));
     error.text = link_.verify_error;
   } else if (link_.verifies && ERR_GET_REASON(unsigned(error.code)) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
-    error.kind = StreamError::tls_verify;
+    error.kind = StreamError::tls_no_certificate;
   }
   // Inside start() the owner has set no events yet.
   if (lower_reading_) return fail(error);

@@ -29,6 +29,8 @@ http::End end_of(Side side, const net::StreamError& error) {
         return {EndCause::downstream_closed, "tls_handshake"};
       case net::StreamError::tls_verify:
         return {EndCause::downstream_closed, "tls_verify"};
+      case net::StreamError::tls_no_certificate:
+        return {EndCause::downstream_closed, "tls_no_certificate"};
       case net::StreamError::tls_protocol:
         return {EndCause::downstream_reset, "tls"};
     }
@@ -39,6 +41,7 @@ http::End end_of(Side side, const net::StreamError& error) {
     case net::StreamError::tls_handshake:
       return {EndCause::upstream_tls, "handshake"};
     case net::StreamError::tls_verify:
+    case net::StreamError::tls_no_certificate:
       return {EndCause::upstream_tls, "verify"};
     case net::StreamError::tls_protocol:
       return {EndCause::upstream_reset, "tls"};

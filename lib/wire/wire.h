@@ -53,6 +53,7 @@ class Wire final : public net::StreamEvents, public net::Flushable {
   // Drops what is queued and resets every exchange. Inside a call of the codec it waits until that call returns.
   void close_now(const http::End& end);
   bool closing() const { return closing_; }   // also true when closed
+  bool closed() const { return closed_; }     // already while the codec hears of it
   bool in_codec() const { return entered_; }  // a call into the codec is on the stack
   // After on_closed: the descriptor is given back at the end of this turn although the wire and its codec live on.
   void release_stream();

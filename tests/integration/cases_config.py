@@ -108,7 +108,7 @@ insecure_server: maybe
 workers: -1
 surprise: 1
 idp_client_id: x
-metrics_address: 127.0.0.1:0
+metrics_address: nowhere
 routes:
   - from: https://app.localhost
     to: http://127.0.0.1:1
@@ -119,7 +119,7 @@ routes:
 """)
     equal(code, 1, "exit code")
     for place in (r":1:10: address", r":2:18: insecure_server", r":3:10: workers", r":4:1: surprise",
-                  r":5:1: .*idp_client_id", r":6:1: .*metrics_address", r":10:14: .*timeout", r":1[123]:\d+: .*rewrite"):
+                  r":5:1: .*idp_client_id", r":6:18: metrics_address", r":10:14: .*timeout", r":1[123]:\d+: .*rewrite"):
         check(re.search("checked.yaml" + place, err), f"no fault at {place} in:\n{err}")
     numbers = [int(n) for n in re.findall(r"checked.yaml:(\d+):", err)]
     equal(numbers, sorted(numbers), "order of the lines")

@@ -1,4 +1,5 @@
 """The process: addresses it listens on, reloads, certificate changes, drains, PROXY protocol, many connections."""
+import contextlib
 import json
 import os
 import re
@@ -8,7 +9,8 @@ import ssl
 import struct
 import threading
 
-from harness import Skipped, accepts, case, check, equal, open_route, program, wait_until, write_config
+from harness import (Skipped, accepts, case, check, equal, free_port, open_route, program, run, wait_until,
+                     write_config)
 from raw import Upstream, Wire, fields_of, request
 
 
@@ -292,3 +294,83 @@ def idle_timeout(t):
     with Wire(proxy.port()) as wire:
         equal(wire.ask("/").status, 200, "status")
         check(wire.rest(3), "an idle connection stays open")
+
+
+SAMPLE = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)(\{(?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*\})? ([0-9.]+|\+Inf)')
+
+
+def scrape(address):
+    """What metrics_address says: samples by name and labels. `promtool` has the last word where it is installed."""
+    text = run(["curl", "-sS", "--noproxy", "*", "-H", "Host: cardea.internal", f"http://{address}/metrics"])
+    samples, types = {}, set()
+    for line in text.splitlines():
+        if line.startswith("#"):
+            check(re.fullmatch(r"# (HELP \w+ \S.*|TYPE \w+ (counter|gauge|histogram))", line), f"line: {line}")
+            types.add(line.split()[2])
+            continue
+        found = SAMPLE.fullmatch(line)
+        check(found and re.sub(r"_(bucket|sum|count)$", "", found[1]) in types | {found[1]}, f"line: {line}")
+        samples[line.rsplit(" ", 1)[0]] = float(found[3])
+    promtool = program("promtool")
+    if promtool:
+        told = run([promtool, "check", "metrics"], stdin=text.encode(), expect=None)
+        equal((told.code, told + told.err), (0, ""), "what promtool says")
+    return samples
+
+
+@case("curl")
+def metrics(t):
+    """metrics_address counts what clients do, over several workers, moves with a reload and keeps its numbers."""
+    address = f"127.0.0.1:{free_port()}"
+    upstream = Upstream(t)
+    name = 'a "b" \\c'
+    config = t.config([open_route(upstream.url, name=name)], tls=False, workers=3, metrics_address=address)
+    proxy = t.proxy(config)
+    for _ in range(9):
+        with Wire(proxy.port()) as wire:
+            equal(wire.ask("/").status, 200, "status")
+    label = '"a \\"b\\" \\\\c"'
+    expected = {"cardea_requests_total": 9, "cardea_responses_2xx_total": 9, "cardea_request_duration_seconds_count": 9,
+                f'cardea_route_requests_total{{route={label},class="2xx"}}': 9,
+                f"cardea_cluster_requests_total{{cluster={label}}}": 9,
+                f"cardea_cluster_endpoints_healthy{{cluster={label}}}": 1}
+
+    def expect(address):
+        samples = scrape(address)
+        equal({sample: samples.get(sample) for sample in expected}, expected, "samples")
+    expect(address)
+    refused = run(["curl", "-sS", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code}", f"http://{address}/exchanges"])
+    equal(refused, "404", "status of what is not the metrics")
+    moved = f"127.0.0.1:{free_port()}"
+    proxy.reload(dict(config, metrics_address=moved, connect_timeout="3s"))
+    wait_until(lambda: accepts(int(moved.rsplit(":", 1)[1])), "the new address")
+    expect(moved)
+    check(not accepts(int(address.rsplit(":", 1)[1])), "the old address still answers")
+
+
+@case("curl")
+def metrics_of_tls(t):
+    address = f"127.0.0.1:{free_port()}"
+    routes = [open_route(Upstream(t).url)]
+    proxy = t.proxy(t.config(routes, metrics_address=address,
+                             downstream_mtls={"ca_file": t.certs.ca, "enforcement": "reject_connection"}))
+    pair = t.certs.pair("app")
+    t.curl(proxy=proxy, expect=None)
+    t.curl("--cert", pair["cert"], "--key", pair["key"], proxy=proxy, expect=None)
+    with Wire(proxy.port()) as wire:
+        wire.send(b"no TLS at all\r\n\r\n")
+        check(wire.rest(3), "the connection to end")
+    samples = scrape(address)
+    told = {name: samples["cardea_downstream_tls_" + name + "_total"] for name in
+            ("errors", "no_client_certificate", "client_certificate_errors", "handshakes")}
+    equal(told, {"errors": 3, "no_client_certificate": 1, "client_certificate_errors": 1, "handshakes": 0}, "TLS errors")
+    proxy.reload(t.config(routes, metrics_address=address))
+    context = ssl._create_unverified_context()
+
+    def unknown_name():
+        with contextlib.suppress(OSError):
+            with socket.create_connection(("127.0.0.1", proxy.port()), 10) as plain:
+                context.wrap_socket(plain, server_hostname="nobody.example").close()
+        return scrape(address)["cardea_downstream_tls_unknown_names_total"] >= 1
+    wait_until(unknown_name, "a name that no certificate has")
+    check(scrape(address)["cardea_downstream_tls_handshakes_total"] >= 1, "handshakes")
