@@ -49,14 +49,37 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
       cardea_queue::Item item = describe(x, CARDEA_EVENT_AUTHORIZE);
       item.event.token = token;
       item.event.value = x.reauthorizes();
-      std::string headers;
-      for (const http::Field& f : x.head().fields) {
-        headers.append(f.name).append(": ").append(f.value).append("\r\n");
-      }
-      item.strings.emplace_back(CARDEA_STR_HEADERS, std::move(headers));
+      add_headers(item, x);
       return item;
     });
     return queued ? Answer::pending : Answer::deny;
+  }
+  void on_request_start(proxy::Exchange& x) override {
+    if (handlers_.on_request_start) handlers_.on_request_start(ud_, capi::lent(x));
+  }
+  bool serves() const override { return handlers_.on_request || wants(CARDEA_EVENT_REQUEST); }
+  bool on_serve(proxy::Exchange& x, uint64_t token) override {
+    if (handlers_.on_request) {
+      handlers_.on_request(ud_, capi::lent(x), token);
+      return true;
+    }
+    return wants(CARDEA_EVENT_REQUEST) && enqueue([&] {
+             cardea_queue::Item item = describe(x, CARDEA_EVENT_REQUEST);
+             item.event.token = token;
+             add_headers(item, x);
+             put(item, CARDEA_STR_EMAIL, [&](cardea_str* out) { return capi::request_text(x, CARDEA_STR_EMAIL, out); });
+             return item;
+           });
+  }
+  bool on_readable(uint64_t token) override {
+    if (!handlers_.on_request) return push_token(CARDEA_EVENT_READABLE, token);
+    if (handlers_.on_readable) handlers_.on_readable(ud_, token);
+    return true;
+  }
+  bool on_writable(uint64_t token) override {
+    if (!handlers_.on_request) return push_token(CARDEA_EVENT_WRITABLE, token);
+    if (handlers_.on_writable) handlers_.on_writable(ud_, token);
+    return true;
   }
   void on_request_end(proxy::Exchange& x) override {
     if (handlers_.on_request_end) return handlers_.on_request_end(ud_, capi::lent(x));
@@ -64,6 +87,7 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
     enqueue([&] {
       cardea_queue::Item item = describe(x, CARDEA_EVENT_REQUEST_END);
       item.event.value = x.outcome().status;
+      item.event.token = x.host_token();
       for (int what :
            {CARDEA_STR_CAUSE, CARDEA_STR_FLAGS, CARDEA_STR_CLUSTER, CARDEA_STR_ENDPOINT, CARDEA_STR_ACCESS_RECORD}) {
         put(item, what, [&](cardea_str* out) { return capi::request_text(x, what, out); });
@@ -133,6 +157,19 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
       queue_->lost();
       return false;
     }
+  }
+  bool push_token(int type, uint64_t token) {
+    return !wants(type) || enqueue([&] {
+      cardea_queue::Item item;
+      item.event.type = uint32_t(type);
+      item.event.token = token;
+      return item;
+    });
+  }
+  static void add_headers(cardea_queue::Item& item, const proxy::Exchange& x) {
+    std::string headers;
+    for (const http::Field& f : x.head().fields) headers.append(f.name).append(": ").append(f.value).append("\r\n");
+    item.strings.emplace_back(CARDEA_STR_HEADERS, std::move(headers));
   }
   template <class Get>
   static void put(cardea_queue::Item& item, int what, Get get) {
@@ -250,7 +287,7 @@ int cardea_authorize_complete(cardea_token t, int decision, const char* identity
 }
 
 int cardea_proxy_set_queue(cardea_proxy* p, cardea_queue* q, uint32_t types) {
-  constexpr uint32_t kTypes = (2u << CARDEA_EVENT_HEALTH_CHECK) - (1u << CARDEA_EVENT_AUTHORIZE);
+  constexpr uint32_t kTypes = (2u << CARDEA_EVENT_WRITABLE) - (1u << CARDEA_EVENT_AUTHORIZE);
   if (!p || types & ~kTypes) return CARDEA_EINVAL;
   if (p->proxy->has_workers()) return CARDEA_ESEALED;
   p->hooks->set_queue(q, types);

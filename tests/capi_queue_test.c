@@ -25,7 +25,7 @@ static void stage_open(stage* s, size_t capacity, uint32_t types) {
   SAME(cardea_proxy_new(config, NULL, NULL, NULL, &s->proxy, NULL), CARDEA_OK);
   cardea_config_unref(config);
   SAME(cardea_queue_new(capacity, &s->queue), CARDEA_OK);
-  SAME(cardea_proxy_set_queue(s->proxy, s->queue, 1u << 9), CARDEA_EINVAL);
+  SAME(cardea_proxy_set_queue(s->proxy, s->queue, 1u << 12), CARDEA_EINVAL);
   SAME(cardea_proxy_set_queue(s->proxy, s->queue, 1u), CARDEA_EINVAL);
   SAME(cardea_proxy_set_queue(s->proxy, s->queue, types), CARDEA_OK);
   SAME(cardea_worker_new(s->proxy, &s->worker, NULL), CARDEA_OK);

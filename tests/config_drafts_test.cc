@@ -82,7 +82,7 @@ TEST(Drafts, FaultsNameTheObject) {
   std::string text = faults.text("");
   for (const char* line : {"listener[1].address: ", "route 'one'.prefix: must begin with /",
                            "route 'one'.to[2]: must be a URL such as https://host:443", "route[1]: has no from",
-                           "route[1]: needs to, redirect or response"}) {
+                           "route[1]: needs to, redirect, response or served_by_host"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
   }
 }
@@ -164,6 +164,18 @@ TEST(Scale, TenThousandRoutes) {
   for (const Route& r : s->routes) clusters.insert(r.cluster.get());
   EXPECT_EQ(clusters.size(), 100u);
   EXPECT_EQ(s->table->match("h9999.example", 443, "/"), 9999);
+}
+
+TEST(Served, TakesWhatAServiceWouldBeGiven) {
+  auto [s, faults] = load_text(kListener +
+                               "routes:\n- from: https://a.example\n  served_by_host: true\n  prefix_rewrite: /x\n"
+                               "  set_request_headers: {X: z}\n  timeout: 3s\n  pass_identity_headers: true\n"
+                               "- {from: https://b.example, to: http://b, served_by_host: false}\n");
+  ASSERT_TRUE(s) << faults;
+  EXPECT_TRUE(s->routes[0].served_by_host && !s->routes[0].cluster);
+  EXPECT_EQ(s->routes[0].timeout, 3000u);
+  EXPECT_EQ(s->routes[0].set_request_headers.size(), 1u);
+  EXPECT_TRUE(!s->routes[1].served_by_host && s->routes[1].cluster);
 }
 
 }  // namespace

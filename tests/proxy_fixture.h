@@ -29,7 +29,17 @@ class TestHooks final : public proxy::Hooks {
     paths.emplace_back(x.path());
     return authorize(x, token);
   }
+  void on_request_start(proxy::Exchange& x) override {
+    EXPECT_EQ(started.size(), records.size() + live_) << "told once, and before its end";
+    started.emplace_back(x.route() ? x.route()->name : "");
+    ++live_;
+  }
+  bool serves() const override { return bool(serve); }
+  bool on_serve(proxy::Exchange& x, uint64_t token) override { return serve(x, token); }
+  bool on_readable(uint64_t) override { return ++readable, hears; }
+  bool on_writable(uint64_t) override { return ++writable, hears; }
   void on_request_end(proxy::Exchange& x) override {
+    --live_;
     append_access_record(records.emplace_back(), x);
     append_cause(causes.emplace_back(), x);
     outcomes.push_back(x.outcome());
@@ -39,11 +49,18 @@ class TestHooks final : public proxy::Hooks {
   void on_conn_close(proxy::Session&) override { ++closed; }
 
   std::function<Answer(proxy::Exchange&, uint64_t)> authorize;
+  std::function<bool(proxy::Exchange&, uint64_t)> serve;  // of requests that the host answers
   std::function<void(proxy::Exchange&)> on_end;
+  std::vector<std::string> started;  // routes of requests
+  int readable = 0, writable = 0;
+  bool hears = true;  // what on_readable and on_writable say
   std::vector<uint64_t> asked;
   std::vector<std::string> paths, records, causes;
   std::vector<proxy::Exchange::Outcome> outcomes;
   int opened = 0, closed = 0;
+
+ private:
+  size_t live_ = 0;
 };
 
 inline std::string indent(const std::string& lines) {
@@ -79,9 +96,10 @@ class ProxyFixture {
     return "- from: " + from + "\n  to: " + to + "\n  allow_public_unauthenticated_access: true\n" + indent(lines);
   }
   void start(const std::string& text) { start(freeze(text)); }
-  void start(config::SnapshotPtr snapshot) {
+  void start(config::SnapshotPtr snapshot, std::function<bool(proxy::Exchange&, uint64_t)> serve = {}) {
     auto owned = std::make_unique<TestHooks>();
     hooks = owned.get();
+    hooks->serve = std::move(serve);
     proxy = std::make_shared<proxy::Proxy>(std::move(snapshot), std::move(owned));
     {
       net::Loop::Turn turn(loop);

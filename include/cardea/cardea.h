@@ -61,6 +61,11 @@ typedef struct cardea_str {
   size_t len;
 } cardea_str;
 
+typedef void (*cardea_done_fn)(void *ud, int status);
+typedef void (*cardea_free_fn)(void *ud);
+/* A text, lent for the call. */
+typedef void (*cardea_text_fn)(void *ud, const char *text, size_t n);
+
 struct uv_loop_s;
 
 /* ---- errors ------------------------------------------------------------------------------------ */
@@ -241,6 +246,7 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OPT_ROUTE_ALLOW_WEBSOCKETS 3047
 #define CARDEA_OPT_ROUTE_RETRY_POLICY 3048
 #define CARDEA_OPT_ROUTE_HASH_POLICY 3049
+#define CARDEA_OPT_ROUTE_SERVED_BY_HOST 3051
 #define CARDEA_OPT_CLUSTER_TO 4001
 #define CARDEA_OPT_CLUSTER_LOAD_BALANCING_POLICY 4002
 #define CARDEA_OPT_CLUSTER_CONNECT_TIMEOUT 4003
@@ -369,6 +375,15 @@ typedef struct cardea_handlers {
   /* custom_health_check: CARDEA_ALLOW (healthy), CARDEA_DENY, or CARDEA_PENDING and cardea_health_check_complete() follows within the
    * check's timeout. Once for each endpoint and interval, whatever the number of workers. */
   int (*on_health_check)(void *ud, const cardea_str *cluster, const cardea_str *endpoint, cardea_token t);
+  /* A route with `served_by_host` took this request and its policy let it pass: the host answers it, now or later, with cardea_answer…(t).
+   * `r` is lent for the call and has the headers that a service would have got. `t` is good until on_request_end, which comes always. */
+  void (*on_request)(void *ud, cardea_request *r, cardea_token t);
+  /* cardea_body_read() has news after CARDEA_EAGAIN, or for the first time: bytes, or the body's end. */
+  void (*on_readable)(void *ud, cardea_token t);
+  /* cardea_answer_write() has room again after 1 or CARDEA_EAGAIN. */
+  void (*on_writable)(void *ud, cardea_token t);
+  /* Once for each request, before anything is asked about it: its route is known, or none took it. on_request_end follows. */
+  void (*on_request_start)(void *ud, cardea_request *r);
 } cardea_handlers;
 
 #define CARDEA_HEALTH_UNHEALTHY 1 /* active checks failed */
@@ -384,6 +399,31 @@ typedef struct cardea_handlers {
  * CARDEA_ESTALE when the request is over, timed out or was completed before; harmless. CARDEA_EINVAL for another decision, and the
  * request goes on waiting. Legal inside on_authorize, which then answers CARDEA_PENDING. any */
 CARDEA_API int cardea_authorize_complete(cardea_token t, int decision, const char *identity, size_t n);
+
+/* Answers of the host to a request that it serves (any; see on_request and CARDEA_EVENT_REQUEST). Calls for one token from several
+ * threads have to be ordered by the host. CARDEA_ESTALE: the request is over, or its answer was given; nothing was taken. CARDEA_EINVAL:
+ * nothing was taken, but in cardea_answer_end(). The route's timeouts go on: a host that does not answer in time gives the client 504. */
+
+/* Head, body and end at once; `body` (may be NULL) is copied. `status`: 200 to 599. CARDEA_EINVAL: no such status; a field whose name or value is
+ * not valid (RFC 9110 5.1, 5.5) or that belongs to the hop (Connection, Transfer-Encoding, …); over 200 fields or 64 KiB of them; a
+ * Content-Length that is not that of the body (with HEAD: any; otherwise it is stated for you); the head was given. */
+CARDEA_API int cardea_answer(cardea_token t, int status, const cardea_str *names, const cardea_str *values, size_t count,
+                             const char *body, size_t n);
+/* The head alone; or an informational one (status 102 to 199 but 101), of which several may come before it. Without Content-Length the length is open. */
+CARDEA_API int cardea_answer_begin(cardea_token t, int status, const cardea_str *names, const cardea_str *values, size_t count);
+/* A piece of the body, of any size. With `release` the bytes are lent: it runs once, on the worker's thread, when they are no longer needed; without
+ * they are copied. CARDEA_OK: go on. 1: taken, but per_connection_buffer_limit_bytes wait for the client: on_writable follows. CARDEA_EAGAIN: not taken
+ * (as is everything but CARDEA_OK and 1; `release` does not run then), on_writable follows. CARDEA_EINVAL: before the head, or past its
+ * Content-Length. An answer without a body (to HEAD; 204, 304) drops them. */
+CARDEA_API int cardea_answer_write(cardea_token t, const char *bytes, size_t n, cardea_free_fn release, void *ud);
+/* The answer is complete; with trailers when `count` is not 0 (they reach HTTP/2 clients, and HTTP/1.1 where the length is open). CARDEA_EINVAL: before the
+ * head; a trailer as in cardea_answer(), or one that may not be one (RFC 9110 6.5.1); or less came than Content-Length says: then the answer is cut. */
+CARDEA_API int cardea_answer_end(cardea_token t, const cardea_str *names, const cardea_str *values, size_t count);
+/* Gives up: the client gets 502, or sees that what it got is not complete. */
+CARDEA_API int cardea_answer_abort(cardea_token t);
+/* Copies what has come of the request's body: CARDEA_OK and 0 < *n <= capacity. 1: the body is over, *n is 0; trailers are dropped. CARDEA_EAGAIN: nothing is
+ * there yet, on_readable follows. What is not read stops the client at per_connection_buffer_limit_bytes. */
+CARDEA_API int cardea_body_read(cardea_token t, char *buffer, size_t capacity, size_t *n);
 
 /* What a request or a connection can tell (loop; inside callbacks). */
 #define CARDEA_STR_REQUEST_ID 1
@@ -441,11 +481,6 @@ CARDEA_API void *cardea_conn_data(const cardea_conn *c);
 CARDEA_API int cardea_conn_set_data(cardea_conn *c, void *data);
 
 /* ---- proxy: what workers share (any) ------------------------------------------------------------ */
-
-typedef void (*cardea_done_fn)(void *ud, int status);
-typedef void (*cardea_free_fn)(void *ud);
-/* A text, lent for the call. */
-typedef void (*cardea_text_fn)(void *ud, const char *text, size_t n);
 
 /* `config` must be sealed. `handlers` may be NULL and is copied. `ud_free` (may be NULL) runs once, after the last callback. */
 CARDEA_API int cardea_proxy_new(cardea_config *config, const cardea_handlers *handlers, void *ud, cardea_free_fn ud_free,
@@ -566,13 +601,16 @@ CARDEA_API void cardea_worker_free(cardea_worker *w);
 /* ---- event queue: instead of callbacks (any, one poller at a time) -------------------------------- */
 
 #define CARDEA_EVENT_AUTHORIZE 1   /* token; complete it. value: 1 when it has passed before and lives */
-#define CARDEA_EVENT_REQUEST_END 2 /* value: status */
+#define CARDEA_EVENT_REQUEST_END 2 /* value: status; token: that of its CARDEA_EVENT_REQUEST, else 0 */
 #define CARDEA_EVENT_CONN_OPEN 3   /* id: the connection's */
 #define CARDEA_EVENT_CONN_CLOSE 4
 #define CARDEA_EVENT_DRAINED 5      /* id: the drain's; 0: cardea_proxy_drain() */
 #define CARDEA_EVENT_OVERFLOW 6     /* value: events that were dropped since the last poll */
 #define CARDEA_EVENT_HEALTH 7       /* value: CARDEA_HEALTH_; strings: CLUSTER ENDPOINT CAUSE */
 #define CARDEA_EVENT_HEALTH_CHECK 8 /* token; complete it. Strings: CLUSTER ENDPOINT */
+#define CARDEA_EVENT_REQUEST 9      /* token; answer it. As on_request, with the strings of AUTHORIZE */
+#define CARDEA_EVENT_READABLE 10    /* token. As on_readable */
+#define CARDEA_EVENT_WRITABLE 11    /* token. As on_writable */
 
 /* 64 bytes; grows only at its end: poll is told the size. */
 typedef struct cardea_event {

@@ -80,7 +80,8 @@ struct Route {
   route::Match match;
   std::optional<route::Redirect> redirect;
   std::optional<route::DirectResponse> response;
-  std::shared_ptr<const cluster::ClusterConfig> cluster;  // null with redirect or response
+  bool served_by_host = false;                            // the host answers, through its hooks
+  std::shared_ptr<const cluster::ClusterConfig> cluster;  // null with redirect, response and served_by_host
   std::shared_ptr<const policy::Policy> policy;           // never null
   route::Rewrite rewrite;
   std::vector<route::HeaderValue> set_request_headers;

@@ -96,6 +96,7 @@ class Freezer {
   bool freeze_match(const RouteDraft& draft, const Place& place, Route& route);
   std::string path_fault(const std::string& path) const;
   void freeze_redirect(const RouteDraft& draft, const Place& place, Route& out);
+  void check_served(const RouteDraft& draft, const Place& place);
   void freeze_response(const RouteDraft& draft, const Place& place, Route& out);
   void freeze_rewrite(const RouteDraft& draft, const Place& place, const std::string& to_path, Route& out);
   std::shared_ptr<const route::RegexRewrite> freeze_regex(const Place& place, const Value<std::string>& pattern,

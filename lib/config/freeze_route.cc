@@ -86,9 +86,10 @@ void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
   matched_.push_back(freeze_match(draft, place, out));
   places_.push_back(place);
   out.name = route_name(draft, out.match);
-  int kinds = (draft.cluster != nullptr) + has_redirect(draft) + has_response(draft);
-  if (kinds == 0) fault(place, draft.mark, "", "needs to, redirect or response");
-  if (kinds > 1) fault(place, draft.mark, "", "may have only one of to, redirect and response");
+  out.served_by_host = draft.served_by_host.value;
+  int kinds = (draft.cluster != nullptr) + has_redirect(draft) + has_response(draft) + out.served_by_host;
+  if (kinds == 0) fault(place, draft.mark, "", "needs to, redirect, response or served_by_host");
+  if (kinds > 1) fault(place, draft.mark, "", "may have only one of to, redirect, response and served_by_host");
   freeze_times(draft, place, out);
   freeze_route_headers(draft, place, out);
   freeze_route_identity(draft, place, out);
@@ -105,7 +106,18 @@ void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
   }
   freeze_rewrite(draft, place, to_path, out);
   check_tcp(draft, place, out);
+  if (out.served_by_host) check_served(draft, place);
   out_->routes.push_back(std::move(out));
+}
+
+// The host speaks HTTP messages and nothing else, and is asked once.
+void Freezer::check_served(const RouteDraft& draft, const Place& place) {
+  const auto refuse = [&](const auto& value, const char* key) {
+    if (value.set) fault(place, value.mark, key, "has no effect with served_by_host");
+  };
+  if (draft.allow_websockets.value) refuse(draft.allow_websockets, "allow_websockets");
+  refuse(draft.retry_policy, "retry_policy");
+  refuse(draft.hash_policy, "hash_policy");
 }
 
 bool Freezer::freeze_match(const RouteDraft& draft, const Place& place, Route& route) {

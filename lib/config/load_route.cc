@@ -33,10 +33,14 @@ struct Alias {
 };
 constexpr Alias kAliases[] = {{"lb_policy", "load_balancing_policy"}, {"cors_preflight", "cors_allow_preflight"}};
 
-bool needs_upstream(Bytes key) {
+bool is_of_cluster(Bytes key) {
   if (key == "lb_policy") return true;
+  return key.find('.') == Bytes::npos && option_by_key(Owner::cluster, key);
+}
+
+bool needs_upstream(Bytes key) {
+  if (is_of_cluster(key)) return true;
   if (key.find('.') != Bytes::npos) return false;
-  if (option_by_key(Owner::cluster, key)) return true;
   const OptionRow* row = option_by_key(Owner::route, key);
   for (OptionId id : kNeedUpstream) {
     if (row && row->id == id) return true;
@@ -67,9 +71,11 @@ void Loader::load_route(const Node& node, const std::string& path) {
   for (const auto& [key, value] : node.entries) load_route_key(*route, *cluster, key, value);
   if (cluster->to.set || cluster->endpoints_file.set) {
     route->cluster = std::move(cluster);
-  } else if (route->redirect.set || route->response.set) {
+  } else if (route->redirect.set || route->response.set || route->served_by_host.value) {
+    // The host gets requests as a service does; what only connections to one need is another matter.
+    const auto has_no_effect = route->served_by_host.value ? is_of_cluster : needs_upstream;
     for (const auto& [key, value] : node.entries) {
-      if (!needs_upstream(key.scalar)) continue;
+      if (!has_no_effect(key.scalar)) continue;
       bool off = value.kind == Node::Kind::scalar && value.scalar == "false";
       if (!off) faults_.add(key.mark, path + "." + key.scalar, "has no effect without to");
     }

@@ -3,6 +3,7 @@
 // (finish).
 #include "proxy/exchange.h"
 
+#include "proxy/host_stream.h"
 #include "proxy/identity_headers.h"
 #include "proxy/record.h"
 #include "proxy/tunnel.h"
@@ -69,8 +70,9 @@ void Exchange::match() {
                        concat(head_->arena, {"https://", host_.host, path_.path, path_.query}));
   }
   const int index = s.table->match(host_.host, host_.has_port ? host_.port : 0, path_.path);
-  if (index < 0) return reply({EndCause::no_route});
-  route_ = &s.routes[s.table_routes[size_t(index)]];
+  if (index >= 0) route_ = &s.routes[s.table_routes[size_t(index)]];
+  start();
+  if (!route_) return reply({EndCause::no_route});
   if (s.signer && path_.path == kKeySetPath && head_->method == http::Method::get) {
     return reply_json(s.signer->public_key_set());  // what services verify assertions with
   }
@@ -89,10 +91,15 @@ void Exchange::match_connect() {
   if (!s.connect_table || session_.redirects_to_https()) return reply({EndCause::denied, "connect", 405});
   path_.path = "/";
   const int index = s.connect_table->match(host_.host, host_.has_port ? host_.port : 0, path_.path);
-  if (index < 0) return reply({EndCause::no_route});
-  route_ = &s.routes[s.connect_routes[size_t(index)]];
+  if (index >= 0) route_ = &s.routes[s.connect_routes[size_t(index)]];
+  start();
+  if (!route_) return reply({EndCause::no_route});
   start_clocks();
   authorize();
+}
+
+void Exchange::start() {
+  if (!std::exchange(started_, true)) worker_.proxy().hooks().on_request_start(*this);
 }
 
 void Exchange::start_clocks() {
@@ -121,6 +128,7 @@ void Exchange::decided() {
     arm();
   }
   if (!prepare_request()) return reply({EndCause::internal, "rewrite"});
+  if (route_->served_by_host) return serve();
   steer();
   pick();
 }
@@ -166,11 +174,15 @@ void Exchange::on_failed(cluster::Attempt&, const End& end) {
 // ---- 5. Send the request --------------------------------------------------------------------------
 
 void Exchange::on_ready(cluster::Attempt& attempt) {
-  ready_ = true;
   outcome_.connect = attempt.connect_ms();
   outcome_.upstream_protocol = attempt.protocol();
   send_request_head();
-  http::RequestSender& up = *attempt.sender();
+  forward_request(*attempt.sender());
+}
+
+// What is there of the body goes up, the rest may come.
+void Exchange::forward_request(http::RequestSender& up) {
+  up_ = &up;
   if (!early_body_.empty()) {
     request_forwarded_ = true;
     // What is kept for another try may grow in this turn: lend a copy then.
@@ -183,7 +195,8 @@ void Exchange::on_ready(cluster::Attempt& attempt) {
     held_ = false;
     down_.resume();
   }
-  if (head_->expect_continue && !continue_sent_ && !request_complete_) {
+  const bool answered = served_ && served_->answered();
+  if (head_->expect_continue && !continue_sent_ && !request_complete_ && !answered) {
     continue_sent_ = true;
     static const http::Fields no_fields;
     down_.send_informational(100, no_fields);
@@ -198,6 +211,20 @@ void Exchange::send_request_head() {
   attempt_.sender()->send_head(*head_);
 }
 
+// The host is the service: it hears of the request from its hook, and answers when it likes.
+void Exchange::serve() {
+  Hooks& hooks = worker_.proxy().hooks();
+  served_ = HostStream::open(loop(), hooks, from_upstream_, *head_, route_->buffer_limit);
+  if (!hooks.on_serve(*this, served_->token())) return reply({EndCause::no_upstream, "host"});
+  if (finished_) return;
+  forward_request(*served_);
+  served_->started();
+}
+
+uint64_t Exchange::host_token() const {
+  return served_ ? served_->token() : 0;
+}
+
 void Exchange::hold_request() {
   if (request_complete_ || held_) return;
   held_ = true;
@@ -207,30 +234,30 @@ void Exchange::hold_request() {
 void Exchange::FromDownstream::on_body(Bytes bytes) {
   if (x.ending_) {
     const Bytes last = x.last_piece(x.tunnel_->to_service, bytes);
-    if (!last.empty() && x.ready_ && !x.tunnel_->service_closed) {
+    if (!last.empty() && x.up_ && !x.tunnel_->service_closed) {
       x.outcome_.bytes_in += last.size();
-      x.attempt_.sender()->send_body(last);
+      x.up_->send_body(last);
     }
     return x.tell_tunnel_service();
   }
   x.outcome_.bytes_in += bytes.size();
   x.touch();
   if (x.tunnel_) x.tunnel_->to_service.advance(bytes);
-  if (x.ready_) {
+  if (x.up_) {
     x.request_forwarded_ = true;
     x.keep_body(bytes);
     x.touch_try();
-    x.attempt_.sender()->send_body(bytes);
+    x.up_->send_body(bytes);
   } else {
     x.early_body_.append(bytes);
   }
 }
 
 void Exchange::FromDownstream::on_trailers(const http::Fields& fields) {
-  if (x.ready_) {
+  if (x.up_) {
     x.request_complete_ = true;
     x.request_forwarded_ = true;
-    x.attempt_.sender()->send_end(&fields);
+    x.up_->send_end(&fields);
     if (!x.tries_ || !x.tries_->keeps_body) return;
   }
   for (const http::Field& f : fields) x.early_trailers_.add(x.head_->arena.copy(f.name), x.head_->arena.copy(f.value));
@@ -245,7 +272,7 @@ void Exchange::request_ended() {
     request_complete_ = true;
     return check_farewell();
   }
-  if (ready_ && !request_complete_) attempt_.sender()->send_end(nullptr);
+  if (up_ && !request_complete_) up_->send_end(nullptr);
   request_complete_ = true;
   read_by_ = 0;
   start_try_clock();
@@ -331,19 +358,19 @@ void Exchange::response_ended() {
   response_complete_ = true;
   // The other half of a raw tunnel may go on; frames without an answer make no sense.
   if (tunnel_ && tunnel_->kind() == Tunnel::Kind::tcp && !request_complete_) return bound_half_closed();
-  if (tunnel_ && ready_ && !request_complete_) attempt_.sender()->send_end(nullptr);  // an end in order, not a reset
+  if (tunnel_ && up_ && !request_complete_) up_->send_end(nullptr);  // an end in order, not a reset
   finish({});
 }
 
 // Backpressure: what piles up on one side stops the other side's reading.
 void Exchange::FromDownstream::on_blocked() {
-  if (!x.ready_) return;
-  x.attempt_.sender()->pause();
-  add(x.upstream_tally()->flow_control_paused_total);
+  if (!x.up_) return;
+  x.up_->pause();
+  if (cluster::Tally* tally = x.upstream_tally()) add(tally->flow_control_paused_total);
 }
 void Exchange::FromDownstream::on_unblocked() {
   x.touch();
-  if (x.ready_) x.attempt_.sender()->resume();
+  if (x.up_) x.up_->resume();
 }
 void Exchange::FromUpstream::on_blocked() {
   if (!x.request_complete_) x.down_.pause();
@@ -423,6 +450,7 @@ void Exchange::on_clock() {
 
 void Exchange::finish(const End& end) {
   if (finished_) return;
+  start();
   finished_ = true;
   outcome_.end = end;
   outcome_.duration = loop().now() - started_at_;
@@ -433,6 +461,7 @@ void Exchange::finish(const End& end) {
   timer_.stop();
   if (tunnel_ && tunnel_->is_open()) sub(worker_.counters().upgrades_active);
   attempt_.cancel();
+  if (served_) served_->release();
   down_.release();
   if (end.cause == EndCause::bad_request) session_.count_protocol_error();
   count_outcome(worker_.counters(), *this);
@@ -457,7 +486,7 @@ Millis Exchange::now() const {
 const char* Exchange::state() const {
   if (ending_) return "ending";
   if (!outcome_.allowed) return "pending";
-  if (!ready_) return "connecting";
+  if (!up_) return "connecting";
   return response_begun_ ? "streaming" : "waiting";
 }
 

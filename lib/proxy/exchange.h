@@ -16,6 +16,7 @@
 
 namespace cardea::proxy {
 
+class HostStream;
 class Tunnel;
 
 // Begins with a request head and ends exactly once in finish(): released by both codecs, reported to the host,
@@ -119,6 +120,7 @@ class Exchange final : public net::Deferred,
     if (tries_->try_by) fn("per_try_timeout", tries_->try_by);
     if (tries_->try_idle_at) fn("per_try_idle_timeout", tries_->try_idle_at);
   }
+  uint64_t host_token() const;  // of a request that the host answers; else 0
   void* host_pointer() const { return host_pointer_; }
   void set_host_pointer(void* p) { host_pointer_ = p; }
 
@@ -134,6 +136,7 @@ class Exchange final : public net::Deferred,
   void on_head();
   void match();
   void match_connect();
+  void start();  // the host hears of it
   void start_clocks();
   void authorize();  // from here to decided(): authorization.cc
   bool identify();
@@ -149,6 +152,8 @@ class Exchange final : public net::Deferred,
   void on_ready(cluster::Attempt& attempt) override;
   void on_failed(cluster::Attempt& attempt, const http::End& end) override;
   int on_choose(cluster::Attempt& attempt, const std::vector<cluster::EndpointPtr>& endpoints) override;
+  void serve();  // the host answers
+  void forward_request(http::RequestSender& up);
   void send_request_head();
   void forward_response_head(http::ResponsePtr head);
   void finish(const http::End& end);
@@ -235,6 +240,7 @@ class Exchange final : public net::Deferred,
   FromDownstream from_downstream_{*this};
   FromUpstream from_upstream_{*this};
   cluster::Attempt attempt_{*this, from_upstream_};
+  std::shared_ptr<HostStream> served_;  // instead of attempt_, where the route is served by the host
 
   // What the stages found out.
   const config::Route* route_ = nullptr;
@@ -272,10 +278,10 @@ class Exchange final : public net::Deferred,
   net::Timer timer_;
 
   uint64_t token_ = 0;
-  bool request_complete_ = false;   // the client has sent all of it
-  bool request_forwarded_ = false;  // some of the body went to an upstream: cannot be sent again
-  bool ready_ = false;              // attempt_ has a sender
-  bool held_ = false;               // downstream is paused because nobody can take the body yet
+  bool request_complete_ = false;      // the client has sent all of it
+  bool request_forwarded_ = false;     // some of the body went to an upstream: cannot be sent again
+  http::RequestSender* up_ = nullptr;  // who takes the request: of attempt_, or served_; null: nobody yet
+  bool held_ = false;                  // downstream is paused because nobody can take the body yet
   bool continue_sent_ = false;
   bool response_begun_ = false;  // a final head went downstream
   bool response_complete_ = false;
@@ -285,6 +291,7 @@ class Exchange final : public net::Deferred,
   bool token_in_header_ = false;
   bool ending_ = false;        // an open tunnel has been told that it is over
   bool service_done_ = false;  // ... and the service has closed its half
+  bool started_ = false;
   bool finished_ = false;
   std::unique_ptr<Tunnel> tunnel_;  // a protocol other than HTTP follows the heads
   http::End farewell_end_;          // why it is ending

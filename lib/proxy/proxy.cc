@@ -23,7 +23,18 @@ config::SnapshotPtr Proxy::snapshot() const {
   return snapshot_;
 }
 
+Result<void> Proxy::check_served(const config::Snapshot& snapshot) const {
+  if (hooks_->serves()) return {};
+  for (const config::Route& route : snapshot.routes) {
+    if (!route.served_by_host) continue;
+    return Error{kEconfig,
+                 "route '" + route.name + "': served_by_host, but this program has set no on_request handler"};
+  }
+  return {};
+}
+
 Result<void> Proxy::apply(config::SnapshotPtr next) {
+  if (auto served = check_served(*next); !served) return served;
   std::lock_guard lock(mutex_);
   if (!workers_.empty()) {
     for (const config::Listener& l : next->listeners) {

@@ -36,6 +36,15 @@ class Hooks {
   // A custom health check is due; a pending one is answered later through Proxy::clusters().
   enum class Check : uint8_t { failed, passed, pending };
   virtual Check on_custom_check(Bytes /*cluster*/, Bytes /*endpoint*/, uint64_t /*token*/) { return Check::failed; }
+  // Whether it answers requests of routes that are served_by_host, and one of them: false when it cannot be told. From
+  // then on its token (HostStream) is news: something of the body can be read, there is room for more of the answer;
+  // false as before.
+  virtual bool serves() const { return false; }
+  virtual bool on_serve(Exchange&, uint64_t /*token*/) { return false; }
+  virtual bool on_readable(uint64_t /*token*/) { return false; }
+  virtual bool on_writable(uint64_t /*token*/) { return false; }
+  // Once for each exchange, before anything is asked about it: as soon as its route is known, or it has none.
+  virtual void on_request_start(Exchange&) {}
   // Terminal: once for each exchange that was routed (or not found), also when drained or cut.
   virtual void on_request_end(Exchange&) {}
   virtual void on_conn_open(Session&) {}
@@ -56,6 +65,9 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
   // Makes `next` the configuration of every worker: their listeners are compared, new ones bound, gone ones
   // drained; live exchanges keep what they began with. An address that cannot be bound changes nothing.
   Result<void> apply(config::SnapshotPtr next);
+
+  // Fails when a route is served by a host that serves none.
+  Result<void> check_served(const config::Snapshot& snapshot) const;
 
   // Every worker stops accepting and lets exchanges finish; at the deadline the rest is cut. `done` runs once,
   // when no session is left: on the last worker's thread, or at once on the caller's when no worker is left.

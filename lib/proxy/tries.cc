@@ -77,7 +77,7 @@ void Exchange::pick() {
   }
   attempt_.start(cluster(), wish);
   // The body waits with the client until there is somebody to take it.
-  if (!ready_ && !finished_) hold_request();
+  if (!up_ && !finished_) hold_request();
 }
 
 int Exchange::on_choose(cluster::Attempt&, const std::vector<cluster::EndpointPtr>& endpoints) {
@@ -114,9 +114,9 @@ bool Exchange::has_whole_body() const {
 }
 
 bool Exchange::may_have_been_seen(const End& end) {
-  if (!ready_) return false;
+  if (!up_) return false;
   const bool lost = end.cause == EndCause::upstream_reset || end.cause == EndCause::upstream_closed;
-  return !(lost && Bytes(end.detail) == "refused_stream") && attempt_.sender()->anything_sent();
+  return !(lost && Bytes(end.detail) == "refused_stream") && up_->anything_sent();
 }
 
 // Once, without anybody having asked for it, and only when no service can have acted on the request: nothing of it was
@@ -124,7 +124,7 @@ bool Exchange::may_have_been_seen(const End& end) {
 // harm (RFC 9110 9.2.2).
 bool Exchange::may_try_again(const End& end) {
   if (outcome_.attempts > 1 || request_forwarded_) return false;
-  if (!ready_) {
+  if (!up_) {
     const bool unreachable = end.cause == EndCause::connect_failed || end.cause == EndCause::connect_timeout ||
                              end.cause == EndCause::upstream_tls || end.cause == EndCause::upstream_reset ||
                              end.cause == EndCause::upstream_closed;
@@ -162,7 +162,7 @@ void Exchange::give_back_slot() {
 void Exchange::try_again_now() {
   add(worker_.counters().upstream_retries_total);
   add(cluster().tally().retries_total);
-  ready_ = false;
+  up_ = nullptr;
   attempt_.cancel();
   pick();
 }
@@ -170,7 +170,7 @@ void Exchange::try_again_now() {
 void Exchange::try_again_later() {
   add(worker_.counters().upstream_retries_total);
   add(cluster().tally().retries_total);
-  ready_ = false;
+  up_ = nullptr;
   attempt_.cancel();
   tries_->try_by = tries_->try_idle_at = 0;
   tries_->retry_at = loop().now() + route::back_off(*tries_->policy, ++tries_->retries, worker_.random());
@@ -180,28 +180,33 @@ void Exchange::try_again_later() {
 
 void Exchange::upstream_failed(const End& end) {
   if (ending_) {
-    ready_ = false;
+    up_ = nullptr;
     service_done_ = true;
     return check_farewell();
   }
-  if (ready_ && !response_begun_) attempt_.report(health::Sign::local_origin_failure);
+  if (served_) {
+    up_ = nullptr;
+    return response_begun_ ? cut(end, true) : this->end(end);
+  }
+  if (up_ && !response_begun_) attempt_.report(health::Sign::local_origin_failure);
   if (!response_begun_) {
     fresh_ = true;
     if (may_try_again(end)) return try_again_now();
     route::TryResult result;
     result.end = end;
-    result.connected = ready_;
+    result.connected = up_ != nullptr;
     result.per_try_timeout = end.cause == EndCause::upstream_timeout && Bytes(end.detail).starts_with("per_try");
     result.may_have_been_seen = may_have_been_seen(end);
     if (may_retry(result)) return try_again_later();
   }
-  ready_ = false;
+  up_ = nullptr;
   attempt_.cancel();
   this->end(end);
 }
 
 // False: another try follows, and this answer is nobody's.
 bool Exchange::accept_answer(const http::ResponseHead& head) {
+  if (served_) return true;
   attempt_.report(sign_of(head));
   const bool retried = outcome_.attempts > 1 && head.status < 500;
   if (!tries_ || !tries_->policy) {

@@ -110,23 +110,23 @@ void Exchange::tell_tunnel_client() {
 }
 
 void Exchange::tell_tunnel_service() {
-  if (tunnel_->service_closed || !ready_) return;
+  if (tunnel_->service_closed || !up_) return;
   if (tunnel_->kind() == Tunnel::Kind::websocket && !tunnel_->to_service.at_boundary()) return;
   tunnel_->service_closed = true;
   if (tunnel_->kind() == Tunnel::Kind::websocket && !tunnel_->to_service.close_seen()) {
     websocket::Mask mask{};
     if (getrandom(mask.bytes, sizeof mask.bytes, 0) != ssize_t(sizeof mask.bytes)) mask.bytes[0] = 1;
-    attempt_.sender()->send_body(head_->arena.copy(websocket::close_frame(websocket::kGoingAway, {}, &mask)));
+    up_->send_body(head_->arena.copy(websocket::close_frame(websocket::kGoingAway, {}, &mask)));
   }
-  if (!request_complete_) attempt_.sender()->send_end(nullptr);
+  if (!request_complete_) up_->send_end(nullptr);
 }
 
 // Both ends are told in the place where each of them can understand it; what does not close by itself is cut soon.
 void Exchange::end_tunnel(const End& why) {
   farewell_end_ = why;
   ending_ = true;
-  service_done_ = !ready_ || response_complete_;
-  if (!ready_ && tunnel_->kind() == Tunnel::Kind::tcp) {
+  service_done_ = !up_ || response_complete_;
+  if (!up_ && tunnel_->kind() == Tunnel::Kind::tcp) {
     // Bytes have no end of their own: the service's reset must not look like its last word (RFC 9113 8.5).
     down_.finish_then_reset(why.cause);
     return finish(why);

@@ -80,6 +80,7 @@ Worker::~Worker() {
 // ---- listeners and configuration ------------------------------------------------------------------
 
 Result<void> Worker::open() {
+  if (auto served = proxy_->check_served(*generation_->snapshot); !served) return served;
   std::vector<std::unique_ptr<BoundListener>> bound;
   for (const config::Listener& l : generation_->snapshot->listeners) {
     auto b = bind(l);
