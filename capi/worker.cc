@@ -1,4 +1,5 @@
 // Worker handles: the three ways to be driven, and how they end.
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 
@@ -12,8 +13,13 @@ using namespace cardea;
 // One loop with its worker. Ends in this order: sessions, worker, network, loop; then `done` and perhaps itself.
 struct cardea_worker {
   enum class Mode : uint8_t { stepped, host_uv, thread };
-  explicit cardea_worker(Mode mode, std::shared_ptr<proxy::Proxy> proxy, uv_loop_t* host = nullptr)
-      : mode(mode), proxy(std::move(proxy)), loop(net::real_clock(), host), pid(getpid()) {}
+  explicit cardea_worker(Mode mode, std::shared_ptr<proxy::Proxy> proxy, uv_loop_t* host = nullptr,
+                         std::unique_ptr<net::Clock> own_clock = nullptr)
+      : mode(mode),
+        proxy(std::move(proxy)),
+        clock(std::move(own_clock)),
+        loop(clock ? *clock : net::real_clock(), host),
+        pid(getpid()) {}
   ~cardea_worker() { *gone = true; }
 
   // Never throws, so that what it opened can be closed in order.
@@ -59,6 +65,7 @@ struct cardea_worker {
 
   const Mode mode;
   std::shared_ptr<proxy::Proxy> proxy;
+  const std::unique_ptr<net::Clock> clock;  // null: the real one
   net::UvLoop loop;
   std::unique_ptr<net::Network> network;
   std::unique_ptr<proxy::Worker> worker;  // null once closed
@@ -108,11 +115,34 @@ thread_local std::string bound_text;  // of this thread's last bound_address()
 net::Address bound_address(const cardea_worker& w, size_t listener) {
   const config::SnapshotPtr snapshot = w.proxy->snapshot();
   if (listener >= snapshot->listeners.size()) return {};
-  return w.proxy->bound_address(snapshot->listeners[listener]);
+  return w.proxy->sockets().address_of(snapshot->listeners[listener]);
 }
 
-int make_worker(cardea_proxy* p, Mode mode, uv_loop_t* host, cardea_worker** out, cardea_error** error) {
-  auto w = std::make_unique<cardea_worker>(mode, p->proxy, host);
+// Time as the host tells it; what it says never makes time go back.
+class HostClock final : public net::Clock {
+ public:
+  HostClock(cardea_clock_fn now, void* ud) : now_(now), ud_(ud) {}
+  Millis monotonic_ms() override {
+    int64_t unix = 0;
+    const int64_t now = now_(ud_, &unix);
+    latest_ = std::max(latest_, Millis(std::max<int64_t>(now, 0)));
+    return latest_;
+  }
+  int64_t unix_ms() override {
+    int64_t unix = 0;
+    now_(ud_, &unix);
+    return unix;
+  }
+
+ private:
+  const cardea_clock_fn now_;
+  void* const ud_;
+  Millis latest_ = 0;
+};
+
+int make_worker(cardea_proxy* p, Mode mode, uv_loop_t* host, cardea_worker** out, cardea_error** error,
+                std::unique_ptr<net::Clock> clock = nullptr) {
+  auto w = std::make_unique<cardea_worker>(mode, p->proxy, host, std::move(clock));
   if (auto opened = w->open(); !opened) {
     const int code = capi::fail(error, opened.error());
     discard(std::move(w));
@@ -155,6 +185,13 @@ int cardea_worker_new(cardea_proxy* p, cardea_worker** out, cardea_error** error
   capi::cleared(error);
   if (!capi::cleared(out) || !p) return CARDEA_EINVAL;
   return capi::guard([&] { return make_worker(p, Mode::stepped, nullptr, out, error); });
+}
+
+int cardea_worker_new_clock(cardea_proxy* p, cardea_clock_fn now, void* ud, cardea_worker** out, cardea_error** error) {
+  capi::cleared(error);
+  if (!capi::cleared(out) || !p || !now) return CARDEA_EINVAL;
+  return capi::guard(
+      [&] { return make_worker(p, Mode::stepped, nullptr, out, error, std::make_unique<HostClock>(now, ud)); });
 }
 
 int cardea_worker_new_uv(cardea_proxy* p, struct uv_loop_s* loop, unsigned uv_version_of_host, cardea_worker** out,
@@ -244,6 +281,27 @@ int cardea_worker_adopt_fd(cardea_worker* w, size_t listener, int fd, const char
     return code;
   }
   return capi::guard([&] { return capi::code_of(w->worker->adopt_fd(fd, listener, capi::text(preread, n))); });
+}
+
+int cardea_proxy_adopt_listening(cardea_proxy* p, int fd, cardea_error** error) {
+  capi::cleared(error);
+  if (!p || fd < 0) return CARDEA_EINVAL;
+  return capi::guard([&] {
+    auto adopted = p->proxy->sockets().adopt(fd);
+    return adopted ? CARDEA_OK : capi::fail(error, adopted.error());
+  });
+}
+
+int cardea_proxy_listening_fds(cardea_proxy* p, int* fds, size_t cap, size_t* count) {
+  if (count) *count = 0;
+  if (!p || !count || (cap && !fds)) return CARDEA_EINVAL;
+  return capi::guard([&] {
+    auto all = p->proxy->sockets().duplicates();
+    if (!all) return all.error().code;
+    *count = all->size();
+    for (size_t i = 0; i < all->size(); ++i) i < cap ? void(fds[i] = (*all)[i]) : void(close((*all)[i]));
+    return CARDEA_OK;
+  });
 }
 
 int cardea_worker_bound_address(cardea_worker* w, size_t listener, cardea_str* out) {

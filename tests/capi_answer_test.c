@@ -295,6 +295,63 @@ static void through_the_queue(void) {
   place_close(&p, &s);
 }
 
-const test_case answer_cases[] = {{"answer.whole", a_whole_answer},        {"answer.pieces", an_answer_in_pieces},
-                                  {"answer.bad_arguments", bad_arguments}, {"answer.nobody_serves", nobody_serves},
-                                  {"answer.queue", through_the_queue},     {NULL, NULL}};
+/* ---- time as the host tells it -------------------------------------------------------------------- */
+
+typedef struct hands {
+  int64_t now, unix_ms;
+  int asked;
+} hands;
+static int64_t tell_time(void* ud, int64_t* unix_ms) {
+  hands* h = (hands*)ud;
+  ++h->asked;
+  *unix_ms = h->unix_ms;
+  return h->now;
+}
+
+static void the_hosts_clock(void) {
+  place p;
+  client c;
+  served s;
+  hands h;
+  cardea_handlers handlers;
+  cardea_config* config = served_config();
+  int i;
+  memset(&s, 0, sizeof s);
+  memset(&handlers, 0, sizeof handlers);
+  handlers.struct_size = sizeof handlers;
+  handlers.on_request = request_comes;
+  handlers.on_request_end = request_ends;
+  h.now = 1000;
+  h.unix_ms = (int64_t)1234567890 * 1000;
+  h.asked = 0;
+  p.queue = NULL;
+  SAME(cardea_proxy_new(config, &handlers, &s, NULL, &p.proxy, NULL), CARDEA_OK);
+  cardea_config_unref(config);
+  SAME(cardea_worker_new_clock(p.proxy, NULL, NULL, &p.worker, NULL), CARDEA_EINVAL);
+  SAME(cardea_worker_new_clock(p.proxy, tell_time, &h, &p.worker, NULL), CARDEA_OK);
+  CHECK(h.asked > 0);
+  client_open(&c, cardea_worker_bound_port(p.worker, 0));
+  client_get(&c, "/late", 1);
+  CHECK(pump_until(p.worker, &c, &s.requests, 1));
+  h.now += 29999; /* default_upstream_timeout is 30 s */
+  for (i = 0; i < 10; ++i) cardea_worker_step(p.worker);
+  SAME(s.ended, 0);
+  h.now -= 10000; /* a clock that goes back stands still */
+  for (i = 0; i < 10; ++i) cardea_worker_step(p.worker);
+  SAME(s.ended, 0);
+  h.now += 10001;
+  pump_eof(p.worker, &c);
+  SAYS(c.text, "HTTP/1.1 504 ");
+  SAYS(c.text, "Fri, 13 Feb 2009 23:31:30 GMT");
+  SAME(s.ended, 1);
+  client_close(&c);
+  place_close(&p, &s);
+}
+
+const test_case answer_cases[] = {{"answer.whole", a_whole_answer},
+                                  {"answer.pieces", an_answer_in_pieces},
+                                  {"answer.bad_arguments", bad_arguments},
+                                  {"answer.nobody_serves", nobody_serves},
+                                  {"answer.queue", through_the_queue},
+                                  {"answer.clock", the_hosts_clock},
+                                  {NULL, NULL}};

@@ -336,6 +336,72 @@ static void a_forked_child_is_refused(void) {
   scene_close(&s);
 }
 
+/* A successor in the same process: it takes the sockets, the first one drains, and its port goes on answering. */
+static void a_successor_takes_the_sockets(void) {
+  scene first, second;
+  client c;
+  cardea_config* config;
+  cardea_listener* listener;
+  cardea_route* route;
+  cardea_policy* policy;
+  cardea_error* error = NULL;
+  char address[64];
+  int fds[8], i, pair[2];
+  size_t count = 0;
+  scene_open(&first, draft_of(PUBLIC));
+  sprintf(address, "127.0.0.1:%d", first.port);
+  SAME(cardea_proxy_listening_fds(first.proxy, fds, 8, NULL), CARDEA_EINVAL);
+  SAME(cardea_proxy_listening_fds(first.proxy, NULL, 0, &count), CARDEA_OK);
+  SAME(count, 1);
+  SAME(cardea_proxy_listening_fds(first.proxy, fds, 8, &count), CARDEA_OK);
+  SAME(count, 1);
+  CHECK(fcntl(fds[0], F_GETFD) & FD_CLOEXEC);
+
+  SAME(cardea_config_new(&config), CARDEA_OK);
+  SAME(cardea_listener_new(address, CARDEA_NTS, &listener), CARDEA_OK);
+  SAME(cardea_config_add_listener(config, listener), CARDEA_OK);
+  cardea_listener_unref(listener);
+  SAME(cardea_route_new("http://app.test", CARDEA_NTS, &route), CARDEA_OK);
+  SAME(cardea_route_set_int(route, CARDEA_OPT_ROUTE_RESPONSE_STATUS, 200), CARDEA_OK);
+  SAME(cardea_route_set_str(route, CARDEA_OPT_ROUTE_RESPONSE_BODY, "the successor", CARDEA_NTS), CARDEA_OK);
+  SAME(cardea_policy_public(&policy), CARDEA_OK);
+  SAME(cardea_route_set_policy(route, policy), CARDEA_OK);
+  cardea_policy_unref(policy);
+  SAME(cardea_config_add_route(config, route), CARDEA_OK);
+  cardea_route_unref(route);
+  must_seal(config);
+
+  memset(&second, 0, sizeof second);
+  SAME(cardea_proxy_new(config, NULL, NULL, NULL, &second.proxy, NULL), CARDEA_OK);
+  cardea_config_unref(config);
+  SAME(cardea_worker_new(second.proxy, &second.worker, &error), CARDEA_EADDRINUSE);
+  cardea_error_free(error);
+  SAME(pipe(pair), 0);
+  SAME(cardea_proxy_adopt_listening(second.proxy, pair[0], &error), CARDEA_EINVAL);
+  SAYS(cardea_error_message(error), "listening socket");
+  cardea_error_free(error);
+  CHECK(fcntl(pair[0], F_GETFD) >= 0);
+  close(pair[0]);
+  close(pair[1]);
+  SAME(cardea_proxy_adopt_listening(second.proxy, -1, NULL), CARDEA_EINVAL);
+  for (i = 0; i < (int)count; ++i) SAME(cardea_proxy_adopt_listening(second.proxy, fds[i], NULL), CARDEA_OK);
+  SAME(cardea_worker_new(second.proxy, &second.worker, NULL), CARDEA_OK);
+  SAME(cardea_worker_bound_port(second.worker, 0), first.port);
+
+  SAME(cardea_proxy_drain(first.proxy, 1000, NULL, NULL), CARDEA_OK);
+  pump_idle(first.worker);
+  client_open(&c, first.port);
+  client_get(&c, "/next", 1);
+  pump_eof(second.worker, &c);
+  SAYS(c.text, "the successor");
+  client_close(&c);
+  cardea_worker_close(second.worker, NULL, NULL);
+  pump_idle(second.worker);
+  cardea_worker_free(second.worker);
+  cardea_proxy_unref(second.proxy);
+  scene_close(&first);
+}
+
 /* ---- what is left over --------------------------------------------------------------------------- */
 
 static void hundred_lives_leave_nothing(void) {
@@ -361,6 +427,7 @@ const test_case worker_cases[] = {{"serves_from_a_poll_loop", serves_from_a_poll
                                   {"freed_without_close", freed_without_close},
                                   {"adopts_a_socket_with_what_was_read", adopts_a_socket_with_what_was_read},
                                   {"another_thread_is_refused", another_thread_is_refused},
+                                  {"a_successor_takes_the_sockets", a_successor_takes_the_sockets},
                                   {"a_forked_child_is_refused", a_forked_child_is_refused},
                                   {"hundred_lives_leave_nothing", hundred_lives_leave_nothing},
                                   {NULL, NULL}};

@@ -81,6 +81,7 @@ const GlobalRow kGlobals[] = {
     {"codec_type: auto", [](const Snapshot& s) { return s.listeners[0].codec == Codec::automatic; }},
     {"codec_type: http1", [](const Snapshot& s) { return s.listeners[0].codec == Codec::http1; }},
     {"codec_type: http2", [](const Snapshot& s) { return s.listeners[0].codec == Codec::http2; }},
+    {"reuse_port: true", [](const Snapshot& s) { return s.listeners[0].reuse_port; }},
     {"use_proxy_protocol: true", [](const Snapshot& s) { return s.listeners[0].proxy_protocol; }},
     {"http_redirect_addr: 127.0.0.1:8080",
      [](const Snapshot& s) {

@@ -102,6 +102,58 @@ TEST_F(UvNet, ReusePortSharesAndV6OnlySeparates) {
   close(fd);
 }
 
+// What a successor gets goes on listening when its predecessor has closed: nobody in the queue is lost.
+TEST_F(UvNet, AListeningSocketIsHandedOn) {
+  auto first = network->listen(*Address::parse("127.0.0.1:0"), {}, acceptor);
+  ASSERT_TRUE(first);
+  (*first)->pause();
+  const int waiting = dial((*first)->address());
+  auto fd = duplicate(*(*first)->socket());
+  ASSERT_TRUE(fd);
+  auto taken = adopt_listening(*fd);
+  ASSERT_TRUE(taken) << taken.error().message;
+  EXPECT_EQ(address_of(**taken), (*first)->address());
+  first->reset();
+  ListenOptions options;
+  options.shared = *taken;
+  auto second = network->listen(address_of(**taken), options, acceptor);
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_EQ((*second)->address(), address_of(**taken));
+  EXPECT_TRUE(spin([&] { return acceptor.streams.size() == 1; }));
+  acceptor.streams.clear();
+  close(waiting);
+}
+
+TEST_F(UvNet, TheAddressOfAListeningSocket) {
+  for (const char* text : {"127.0.0.1:0", "[::1]:0", "[::]:0", ":0", "unix:@cardea-net-test"}) {
+    auto listener = network->listen(*Address::parse(text), {}, acceptor);
+    ASSERT_TRUE(listener) << text;
+    EXPECT_EQ(address_of(*(*listener)->socket()), (*listener)->address()) << text;
+  }
+}
+
+TEST_F(UvNet, OnlySocketsThatListenAreTaken) {
+  const int plain = socket(AF_INET, SOCK_STREAM, 0), datagram = socket(AF_INET, SOCK_DGRAM, 0);
+  const int file = open("/dev/null", O_RDONLY);
+  for (const int fd : {plain, datagram, file}) {
+    EXPECT_FALSE(adopt_listening(fd));
+    EXPECT_NE(fcntl(fd, F_GETFD), -1) << "a refused descriptor stays the caller's";
+    close(fd);
+  }
+  EXPECT_FALSE(adopt_listening(-1));
+}
+
+TEST_F(UvNet, AHandedOnFileStays) {
+  const std::string path = "net_test_handed.sock";
+  unlink(path.c_str());
+  auto listener = network->listen(*Address::parse("unix:" + path), {}, acceptor);
+  ASSERT_TRUE(listener);
+  leave_file(*(*listener)->socket());
+  listener->reset();
+  EXPECT_EQ(access(path.c_str(), F_OK), 0);
+  unlink(path.c_str());
+}
+
 TEST_F(UvNet, UnixSocketFilesAreReplacedOnlyWhenDead) {
   const std::string path = "net_test_file.sock";
   unlink(path.c_str());

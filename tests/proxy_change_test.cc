@@ -232,6 +232,7 @@ TEST_P(Change, ADrainFinishesWhatRuns) {
   auto idle = connect(down_h2());
   round_trip(*idle);
   auto silent = dial();
+  auto late = connect(false);
   loop.run();
   client->request({.method = "POST", .path = "/busy", .open = true});
   auto& r = service->expect("POST", "/busy");
@@ -242,7 +243,12 @@ TEST_P(Change, ADrainFinishesWhatRuns) {
   EXPECT_TRUE(proxy->draining());
   EXPECT_FALSE(network.dial(address));
   EXPECT_TRUE(idle->closed());
-  EXPECT_TRUE(silent->closed);
+  EXPECT_FALSE(silent->closed || late->closed()) << "their first requests may be under way";
+  late->get("/late");
+  service->respond(service->expect("GET", "/late"), 200, "served");
+  EXPECT_EQ(late->status(), 200);
+  EXPECT_EQ(late->answer().header("connection"), "close");
+  EXPECT_TRUE(late->closed());
   EXPECT_EQ(done, 0);
   client->body(0, "rest");
   client->end(0);
@@ -250,7 +256,9 @@ TEST_P(Change, ADrainFinishesWhatRuns) {
   service->respond(r, 200, "served");
   EXPECT_EQ(client->answer().body.text, "served");
   expect_told_to_go(*client, 0);
-  loop.advance(1000);
+  EXPECT_FALSE(silent->closed);
+  loop.advance(5000);
+  EXPECT_TRUE(silent->closed);
   EXPECT_EQ(done, 1);
   EXPECT_TRUE(client->closed());
   EXPECT_EQ(worker->sessions(), 0u);

@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "handover.h"
+
 namespace {
 
 std::string text(cardea_str s) {
@@ -104,6 +106,7 @@ class LineWriter {
 
 struct Arguments {
   std::string config;
+  std::string handover;  // path; empty: none
   bool check = false;
   int log_level = CARDEA_LOG_WARNING;
 };
@@ -123,6 +126,8 @@ std::optional<Arguments> parse_arguments(int argc, char** argv) {
       a.check = true;
     } else if (arg == "--config" && i + 1 < argc) {
       a.config = argv[++i];
+    } else if (arg == "--handover" && i + 1 < argc) {
+      a.handover = argv[++i];
     } else if (arg == "--log-level" && i + 1 < argc && kLevels.count(argv[i + 1])) {
       a.log_level = kLevels.at(argv[++i]);
     } else {
@@ -258,6 +263,7 @@ class Demo {
     cardea_error* error = nullptr;
     int code = cardea_proxy_new(config, &handlers, &access_log_, nullptr, &proxy_, &error);
     if (code != CARDEA_OK) return complain(code, error, arguments_.config);
+    if (int status = inherit()) return status;
     int64_t workers = 1;
     cardea_config_get_int(config, CARDEA_OPT_GLOBAL_WORKERS, &workers);
     if (workers == 0) workers = std::max(1u, std::thread::hardware_concurrency());
@@ -269,7 +275,56 @@ class Demo {
     }
     announce(config);
     watch_.watch(arguments_.config, config);
+    std::string why;
+    if (!arguments_.handover.empty() && !handover_.wait_at(arguments_.handover, why)) {
+      fprintf(stderr, "%s\n", why.c_str());
+      return 1;
+    }
+    handover_.confirm();
     return 0;
+  }
+
+  // Sockets that systemd or a predecessor has bound already.
+  int inherit() {
+    std::vector<int> sockets = demo::systemd_sockets();
+    std::string why;
+    if (!arguments_.handover.empty() && !handover_.receive(arguments_.handover, sockets, why)) {
+      fprintf(stderr, "%s\n", why.c_str());
+      return 1;
+    }
+    for (int fd : sockets) {
+      cardea_error* error = nullptr;
+      if (int code = cardea_proxy_adopt_listening(proxy_, fd, &error)) return complain(code, error, "inherited socket");
+    }
+    return 0;
+  }
+
+  // True: a successor serves, and this process goes.
+  bool give_way() {
+    switch (handover_.poll()) {
+      case 1: {
+        std::vector<int> sockets(256);
+        size_t count = 0;
+        if (int code = cardea_proxy_listening_fds(proxy_, sockets.data(), sockets.size(), &count)) {
+          fprintf(stderr, "handover: %s\n", cardea_strerror(code));
+          count = 0;
+        }
+        sockets.resize(std::min(count, sockets.size()));
+        handover_.send(sockets);
+        for (int fd : sockets) close(fd);
+        return false;
+      }
+      case 2:
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  void drain(uint32_t flags, const char* why) {
+    draining_ = true;
+    fprintf(stderr, "%s; a signal ends at once\n", why);
+    cardea_proxy_drain_start(proxy_, nullptr, 0, -1, flags, why, Flag::raise, &drained_, nullptr, nullptr);
   }
 
   void announce(const cardea_config* config) {
@@ -286,20 +341,19 @@ class Demo {
 
   // Until a signal says to end and the drain has ended, too.
   int loop() {
-    bool draining = false;
     while (true) {
-      const timespec wait{0, draining ? 20'000'000 : 500'000'000};
+      const timespec wait{0, draining_ ? 20'000'000 : arguments_.handover.empty() ? 500'000'000 : 100'000'000};
       const int signal = sigtimedwait(&signals_, nullptr, &wait);
-      if (signal == SIGHUP && !draining) {
+      if (signal == SIGHUP && !draining_) {
         reload();
       } else if (signal == SIGTERM || signal == SIGINT) {
-        if (draining) return 0;
-        draining = true;
-        fprintf(stderr, "draining; a second signal ends at once\n");
-        cardea_proxy_drain(proxy_, -1, Flag::raise, &drained_);
+        if (draining_) return 0;
+        drain(0, "draining");
       }
-      if (draining && drained_.is_up()) return 0;
-      if (!draining && watch_.changed()) reload();
+      if (draining_ && drained_.is_up()) return 0;
+      if (draining_) continue;
+      if (give_way()) drain(CARDEA_DRAIN_RESTART, "a successor serves: draining");
+      if (!draining_ && watch_.changed()) reload();
     }
   }
 
@@ -338,7 +392,9 @@ class Demo {
   std::vector<cardea_worker*> workers_;
   std::map<std::string, int> announced_;
   FileWatch watch_;
+  demo::Handover handover_;
   Flag drained_;
+  bool draining_ = false;
 };
 
 void print_log(void*, int level, const char* message, size_t size) {

@@ -197,6 +197,7 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OPT_LISTENER_USE_PROXY_PROTOCOL 2003
 #define CARDEA_OPT_LISTENER_REDIRECT_TO_HTTPS 2004
 #define CARDEA_OPT_LISTENER_UNIX_MODE 2005
+#define CARDEA_OPT_LISTENER_REUSE_PORT 2006
 #define CARDEA_OPT_ROUTE_NAME 3001
 #define CARDEA_OPT_ROUTE_FROM 3002
 #define CARDEA_OPT_ROUTE_PREFIX 3003
@@ -493,6 +494,14 @@ CARDEA_API int cardea_proxy_generation(const cardea_proxy *p, uint64_t *out);
 /* Stops accepting, sends GOAWAY and Connection: close, lets exchanges finish, cuts the rest at the deadline. `done` (may be NULL)
  * runs once, on a worker's thread; on the caller's when no worker is left. deadline_ms < 0: the configuration's drain_timeout. */
 CARDEA_API int cardea_proxy_drain(cardea_proxy *p, int64_t deadline_ms, cardea_done_fn done, void *ud);
+/* A listening TCP or unix socket that somebody else bound: systemd's socket activation, a predecessor. The listener with its address takes it instead of
+ * binding, on every worker; one that fits none yet waits for a configuration that has it. Before the first worker is made, or before the
+ * cardea_proxy_apply() that brings the listener. The descriptor is Cardea's unless this fails. A unix socket's file is left when it ends. */
+CARDEA_API int cardea_proxy_adopt_listening(cardea_proxy *p, int fd, cardea_error **error);
+/* New descriptors (close-on-exec) of all sockets that the listeners of all workers accept from: yours, to be passed to a successor, which adopts
+ * every one of them; drain this proxy when it serves, and no connection is refused or lost. Fills up to `cap`, tells how many there are (those past
+ * `cap` are closed again). Unix sockets leave their files from then on. CARDEA_EIO: there are no descriptors. */
+CARDEA_API int cardea_proxy_listening_fds(cardea_proxy *p, int *fds, size_t cap, size_t *count);
 /* Walks the metrics: *cursor starts at 0. Names are static, values current. 1: one was given; 0: there are no more. */
 CARDEA_API int cardea_proxy_metric_next(const cardea_proxy *p, size_t *cursor, cardea_str *name, cardea_str *kind, cardea_str *help,
                                         uint64_t *value);
@@ -570,6 +579,10 @@ CARDEA_API int cardea_proxy_clusters(cardea_proxy *p, cardea_text_fn fn, void *u
 /* Every constructor binds the proxy's listeners; a failure names the address. */
 /* Driven by fd, timeout and step from the host's own poll loop. */
 CARDEA_API int cardea_worker_new(cardea_proxy *p, cardea_worker **out, cardea_error **error);
+/* As cardea_worker_new(), but time is what `now` says, in milliseconds: monotonic as the result, of the wall clock (Unix) in *unix_ms. For tests of
+ * timeouts: timers run in cardea_worker_step() when they are due by this clock. Called often, on the worker's thread; must not call Cardea. */
+typedef int64_t (*cardea_clock_fn)(void *ud, int64_t *unix_ms);
+CARDEA_API int cardea_worker_new_clock(cardea_proxy *p, cardea_clock_fn now, void *ud, cardea_worker **out, cardea_error **error);
 /* On the host's uv_loop_t. `uv_version`: the host's uv_version(); another major.minor than ours is refused. Host and Cardea must use
  * the same libuv object. Wait for close's completion before uv_loop_close(); after a failure here run the loop once. */
 CARDEA_API int cardea_worker_new_uv(cardea_proxy *p, struct uv_loop_s *loop, unsigned uv_version, cardea_worker **out,

@@ -33,6 +33,7 @@ struct Listener {
   tls::ServerOptions tls_options;                 // what it was made from
   bool proxy_protocol = false;                    // a PROXY v1 or v2 header must come first
   bool redirect_to_https = false;                 // http_redirect_addr: answers every request with 301 to https
+  bool reuse_port = false;                        // with other programs
   uint32_t unix_mode = 0666;
   uint64_t certificate_generation = 0;  // of the snapshot that brought `tls`; set by workers
 };

@@ -159,6 +159,7 @@ void Freezer::freeze_listener(const ListenerDraft& draft, size_t index) {
   out.codec = codec == "http1" ? Codec::http1 : codec == "http2" ? Codec::http2 : Codec::automatic;
   out.proxy_protocol = draft.use_proxy_protocol.value;
   out.redirect_to_https = draft.redirect_to_https.value;
+  out.reuse_port = draft.reuse_port.value;
   out.unix_mode = static_cast<uint32_t>(draft.unix_mode.value);
   if (out.redirect_to_https && draft.tls) fault(place, draft.mark, "redirect_to_https", "needs a listener without TLS");
   bool fixed = out.address.is_unix() || out.address.port() != 0;

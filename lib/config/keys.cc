@@ -22,6 +22,7 @@ constexpr Bytes kGlobalKeys[] = {
     "address",
     "codec_type",
     "use_proxy_protocol",
+    "reuse_port",
     "access_log",
     "downstream_mtls",
 };

@@ -60,7 +60,7 @@ bool Loader::load_global(const Node& key, const Node& value) {
 
 bool Loader::load_listener_key(const Node& key, const Node& value) {
   const std::string& name = key.scalar;
-  if (name == "address" || name == "codec_type" || name == "use_proxy_protocol") {
+  if (name == "address" || name == "codec_type" || name == "use_proxy_protocol" || name == "reuse_port") {
     return load_option(main_, Owner::listener, name, value, name);
   }
   if (name == "insecure_server") {

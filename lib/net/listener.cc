@@ -4,22 +4,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "net/sockets.h"
 
 namespace cardea::net {
 
-struct UnixSocket {
-  ~UnixSocket() {
+struct ListeningSocket {
+  explicit ListeningSocket(int fd) : fd(fd) {}
+  ListeningSocket(const ListeningSocket&) = delete;
+  ListeningSocket& operator=(const ListeningSocket&) = delete;
+  ~ListeningSocket() {
     if (fd >= 0) ::close(fd);
     struct stat st;
-    if (path.empty() || lstat(path.c_str(), &st) != 0) return;
+    if (path.empty() || leave_file || lstat(path.c_str(), &st) != 0) return;
     // A successor may have replaced the file.
     if (st.st_dev == device && st.st_ino == inode) unlink(path.c_str());
   }
-  int fd = -1;       // listens as long as this lives
-  std::string path;  // empty: abstract. Ours while the file is still this one:
+  const int fd;
+  std::string path;  // of a unix socket that was bound here; empty: none. Ours while the file is still this one:
   dev_t device = 0;
   ino_t inode = 0;
+  std::atomic<bool> leave_file{false};
 };
 
 namespace {
@@ -42,11 +48,12 @@ class SocketListener final : public Listener, private PollTarget {
     paused_ = false;
     settle();
   }
-  std::shared_ptr<UnixSocket> unix_socket() const override { return unix_socket_; }
+  std::shared_ptr<ListeningSocket> socket() const override { return socket_; }
 
  private:
   Result<void> share(const Address& address, const ListenOptions& options);
   Result<void> bind_inet(int fd, const Address& address, const ListenOptions& options);
+  Result<void> keep(int fd, const Address& address);
   Result<void> bind_unix(int fd, const Address& address, const ListenOptions& options);
   void settle() { poll_->watch(paused_ || retry_.active() ? 0 : UV_READABLE); }
   void on_poll(int status, int events) override;
@@ -58,7 +65,7 @@ class SocketListener final : public Listener, private PollTarget {
   PollPtr poll_;
   Address address_;
   bool paused_ = false;
-  std::shared_ptr<UnixSocket> unix_socket_;  // null for TCP
+  std::shared_ptr<ListeningSocket> socket_;
 };
 
 const char* what_to_do(int error) {
@@ -86,11 +93,15 @@ Error listen_error(const Address& address, int error) {
           "listen " + address.text() + ": " + os_text(error) + what_to_do(error), error};
 }
 
+bool is_abstract(const Address& unix_address) {
+  return reinterpret_cast<const sockaddr_un*>(unix_address.sa())->sun_path[0] == '\0';
+}
+
 // Whether the file is a socket that its process left behind. Anything else is somebody's.
 bool is_stale(const Address& address, const std::string& path) {
   struct stat st;
   if (lstat(path.c_str(), &st) != 0 || !S_ISSOCK(st.st_mode)) return false;
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   const bool refused = connect(fd, address.sa(), address.len()) != 0 && errno == ECONNREFUSED;
   ::close(fd);
@@ -106,23 +117,24 @@ Result<void> SocketListener::share(const Address& address, const ListenOptions& 
     ::close(fd);
     return listen_error(address, error);
   }
-  unix_socket_ = options.shared;
+  socket_ = options.shared;
   address_ = address;
   settle();
   return {};
 }
 
 Result<void> SocketListener::open(const Address& address, const ListenOptions& options) {
-  if (options.shared && address.is_unix()) return share(address, options);
+  if (options.shared) return share(address, options);
   Address bound = address;
-  int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 && errno == EAFNOSUPPORT && address.is_dual_stack()) {
     bound = *Address::ip("0.0.0.0", address.port());  // a kernel without IPv6
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   }
   if (fd < 0) return listen_error(address, errno);
   Result<void> done = bound.is_unix() ? bind_unix(fd, bound, options) : bind_inet(fd, bound, options);
   int error = 0;
+  if (done) done = keep(fd, bound);
   if (done && ::listen(fd, options.backlog > 0 ? options.backlog : 1) != 0) done = listen_error(address, errno);
   if (done) {
     poll_ = Poll::open(loop_, fd, true, this, error);
@@ -159,7 +171,7 @@ Result<void> SocketListener::bind_inet(int fd, const Address& address, const Lis
 
 Result<void> SocketListener::bind_unix(int fd, const Address& address, const ListenOptions& options) {
   const std::string path = address.ip_text();
-  const bool abstract = path[0] == '@' && reinterpret_cast<const sockaddr_un*>(address.sa())->sun_path[0] == '\0';
+  const bool abstract = is_abstract(address);
   fchmod(fd, options.unix_mode);  // the file is never more open than asked for, not even for a moment
   int rc = bind(fd, address.sa(), address.len());
   if (rc != 0 && errno == EADDRINUSE && !abstract && is_stale(address, path)) {
@@ -167,23 +179,29 @@ Result<void> SocketListener::bind_unix(int fd, const Address& address, const Lis
     rc = bind(fd, address.sa(), address.len());
   }
   if (rc != 0) return listen_error(address, errno);
-  unix_socket_ = std::make_shared<UnixSocket>();
-  unix_socket_->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (unix_socket_->fd < 0) {
+  if (abstract || chmod(path.c_str(), options.unix_mode) == 0) return {};
+  const int error = errno;
+  unlink(path.c_str());
+  return listen_error(address, error);
+}
+
+// A second descriptor, for others that accept from it too.
+Result<void> SocketListener::keep(int fd, const Address& address) {
+  const int second = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  const std::string path = address.is_unix() ? address.ip_text() : "";
+  const bool has_file = address.is_unix() && !is_abstract(address);
+  if (second < 0) {
     const int error = errno;
-    if (!abstract) unlink(path.c_str());
+    if (has_file) unlink(path.c_str());
     return listen_error(address, error);
   }
-  if (abstract) return {};
+  socket_ = std::make_shared<ListeningSocket>(second);
+  if (!has_file) return {};
   struct stat st;
-  if (chmod(path.c_str(), options.unix_mode) != 0 || lstat(path.c_str(), &st) != 0) {
-    const int error = errno;
-    unlink(path.c_str());
-    return listen_error(address, error);
-  }
-  unix_socket_->path = path;
-  unix_socket_->device = st.st_dev;
-  unix_socket_->inode = st.st_ino;
+  if (lstat(path.c_str(), &st) != 0) return listen_error(address, errno);
+  socket_->path = path;
+  socket_->device = st.st_dev;
+  socket_->inode = st.st_ino;
   return {};
 }
 
@@ -234,6 +252,54 @@ bool SocketListener::accept_one() {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<ListeningSocket>> adopt_listening(int fd) {
+  const auto refuse = [](const char* what, int error) {
+    return Error{kEinval, std::string("adopt a listening socket: ") + what + (error ? ": " + os_text(error) : ""),
+                 error};
+  };
+  int type = 0, listens = 0;
+  socklen_t size = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return refuse("no socket", errno);
+  size = sizeof listens;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) return refuse("no socket", errno);
+  if (type != SOCK_STREAM || !listens) return refuse("it is no stream socket that listens", 0);
+  sockaddr_storage storage;
+  size = sizeof storage;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return refuse("it has no address", errno);
+  const int family = storage.ss_family;
+  if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) return refuse("neither TCP nor a unix socket", 0);
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+    return refuse("it cannot be made non-blocking", errno);
+  }
+  if (family != AF_UNIX) set_tcp_nodelay(fd, true);
+  return std::make_shared<ListeningSocket>(fd);
+}
+
+Address address_of(const ListeningSocket& socket) {
+  sockaddr_storage storage;
+  socklen_t size = sizeof storage;
+  auto* sa = reinterpret_cast<sockaddr*>(&storage);
+  if (getsockname(socket.fd, sa, &size) != 0) return {};
+  Address address = Address::from(sa, size);
+  int v6_only = 1;
+  size = sizeof v6_only;
+  const bool any = address.family() == AF_INET6 &&
+                   IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(sa)->sin6_addr) &&
+                   getsockopt(socket.fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &size) == 0;
+  return any && !v6_only ? *Address::parse(":" + std::to_string(address.port())) : address;
+}
+
+Result<int> duplicate(const ListeningSocket& socket) {
+  const int fd = fcntl(socket.fd, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return Error{kEio, std::string("duplicate a listening socket: ") + os_text(errno), errno};
+  return fd;
+}
+
+void leave_file(ListeningSocket& socket) {
+  socket.leave_file = true;
+}
 
 Result<std::unique_ptr<Listener>> make_listener(UvLoop& loop, const Address& address, const ListenOptions& options,
                                                 AcceptEvents& events) {

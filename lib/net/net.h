@@ -284,11 +284,17 @@ class ConnectEvents {
 class Connecting : public Deferred {};  // deleting it cancels
 
 // The socket and file behind a unix listener. Listeners of several loops may accept from it; it ends with the last.
-struct UnixSocket;
+// A socket that listens as long as somebody holds it, for other workers and other programs. Thread-safe where stated.
+struct ListeningSocket;
+// One that somebody else bound: a TCP or unix stream socket that listens. Takes the descriptor unless it fails.
+Result<std::shared_ptr<ListeningSocket>> adopt_listening(int fd);
+Address address_of(const ListeningSocket& socket);
+Result<int> duplicate(const ListeningSocket& socket);  // a descriptor of the caller's. any thread
+void leave_file(ListeningSocket& socket);              // a unix socket's file stays when the socket goes. any thread
 
 struct ListenOptions {
-  bool reuse_port = false;             // one socket per worker
-  std::shared_ptr<UnixSocket> shared;  // accept from this one instead of binding the (unix) address
+  bool reuse_port = false;                  // one socket per worker
+  std::shared_ptr<ListeningSocket> shared;  // accept from this one instead of binding the address
   int backlog = 1024;
   unsigned unix_mode = 0666;
 };
@@ -306,7 +312,7 @@ class Listener : public Deferred {
   virtual const Address& address() const = 0;  // with the real port
   virtual void pause() = 0;                    // connections wait in the kernel's queue
   virtual void resume() = 0;
-  virtual std::shared_ptr<UnixSocket> unix_socket() const { return nullptr; }  // for ListenOptions::shared
+  virtual std::shared_ptr<ListeningSocket> socket() const { return nullptr; }  // for ListenOptions::shared
 };
 
 struct Resolved {

@@ -40,15 +40,11 @@ Result<void> Proxy::apply(config::SnapshotPtr next) {
     for (const config::Listener& l : next->listeners) {
       const auto& now = snapshot_->listeners;
       const bool known = std::any_of(now.begin(), now.end(), [&](const auto& o) { return o.name == l.name; });
-      if (known || l.address.port() == 0) continue;
+      if (known || l.address.port() == 0 || l.reuse_port || sockets_.has_adopted(l)) continue;
       if (auto free = net::probe_bind(l.address); !free) return free;
     }
   }
-  // A listener that is gone gives its port back: should it return, ":0" is settled anew.
-  std::erase_if(bound_, [&](const auto& bound) {
-    return std::none_of(next->listeners.begin(), next->listeners.end(),
-                        [&](const auto& l) { return l.name == bound.name; });
-  });
+  sockets_.keep(*next);
   snapshot_ = std::move(next);
   keep_tallies(*snapshot_);
   max_connections_ = snapshot_->max_connections;
@@ -72,28 +68,6 @@ bool Proxy::admit_connection() {
   if (connections_.fetch_add(1, std::memory_order_relaxed) < limit) return true;
   connections_.fetch_sub(1, std::memory_order_relaxed);
   return false;
-}
-
-net::Address Proxy::bound_address(const config::Listener& listener) const {
-  std::lock_guard lock(mutex_);
-  for (const Bound& b : bound_) {
-    if (b.name == listener.name) return b.address;
-  }
-  return {};
-}
-
-std::shared_ptr<net::UnixSocket> Proxy::bound_socket(const config::Listener& listener) const {
-  std::lock_guard lock(mutex_);
-  for (const Bound& b : bound_) {
-    if (b.name == listener.name) return b.socket.lock();
-  }
-  return nullptr;
-}
-
-void Proxy::remember_bound(const config::Listener& listener, const net::Listener& socket) {
-  std::lock_guard lock(mutex_);
-  std::erase_if(bound_, [&](const Bound& b) { return b.name == listener.name; });
-  bound_.push_back({listener.name, socket.address(), socket.unix_socket()});
 }
 
 bool Proxy::claim_admin(const Worker& worker) {

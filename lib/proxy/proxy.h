@@ -14,6 +14,7 @@
 #include "proxy/counters.h"
 #include "proxy/drains.h"
 #include "proxy/key_sets.h"
+#include "proxy/listening_sockets.h"
 #include "proxy/revocations.h"
 
 namespace cardea::proxy {
@@ -90,13 +91,7 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
   bool admit_connection();
   void release_connection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
 
-  // The address that a listener really has ("…:0" is settled by the first worker that binds it).
-  net::Address bound_address(const config::Listener& listener) const;
-  // The socket that other workers accept from, when it is a unix listener and one of them lives.
-  std::shared_ptr<net::UnixSocket> bound_socket(const config::Listener& listener) const;
-  void remember_bound(const config::Listener& listener, const net::Listener& socket);
-  // Held from bound_address() to remember_bound(): workers that take over a new listener at the same time agree on it.
-  std::mutex& binding() { return binding_; }
+  ListeningSockets& sockets() { return sockets_; }
 
   // True for the first worker that asks, until it is removed.
   bool claim_admin(const Worker& worker);
@@ -139,13 +134,7 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
   const Worker* admin_worker_ = nullptr;
   Revocations revocations_;
   std::map<std::pair<std::string, Millis>, std::weak_ptr<RemoteKeySet>> key_sets_;  // by address and cache time
-  struct Bound {
-    std::string name;
-    net::Address address;
-    std::weak_ptr<net::UnixSocket> socket;
-  };
-  std::mutex binding_;  // taken before mutex_
-  std::vector<Bound> bound_;
+  ListeningSockets sockets_;
   Counters past_;
   SeriesByName<RouteTally> route_tallies_;
   mutable std::mutex draining_mutex_;

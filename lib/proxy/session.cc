@@ -129,7 +129,7 @@ void Session::choose_codec(bool h2) {
   codec_ = codec.get();
   wire_->set_codec(std::move(codec));
   worker_.proxy().hooks().on_conn_open(*this);
-  if (draining_) codec_->drain();
+  if (draining_ && !is_new()) codec_->drain();
 }
 
 void Session::sniffed(bool h2, Bytes first_bytes) {
@@ -141,6 +141,7 @@ void Session::sniffed(bool h2, Bytes first_bytes) {
 
 http::RequestReceiver* Session::on_request(http::RequestPtr head, http::ResponseSender& sender) {
   idle_since_ = unread_since_ = 0;
+  if (draining_ && is_new()) codec_->drain();  // its answer is the last
   first_head_since_ = 0;
   if (!peer_ip_known_) {  // not before: a PROXY header may have named another peer
     peer_ip_known_ = true;
@@ -286,7 +287,7 @@ void Session::on_clock() {
     if (due(idle_since_, s.timeout_idle)) idle_since_ = now;  // it is not idle yet
   } else if (exchanges_ == 0 && due(idle_since_, s.timeout_idle)) {
     add(worker_.counters().downstream_connections_idle_timeout_total);
-    idle_since_ = 0;
+    idle_since_ = first_head_since_ = 0;
     leave(0);
   }
   arm_clock();
@@ -305,16 +306,21 @@ void Session::drain(Millis allowed) {
 void Session::leave(Millis allowed) {
   const Millis now = worker_.loop().now();
   draining_ = true;
-  if (!codec_) return close({EndCause::draining});
   if (!drained_at_) drained_at_ = now;
   if (allowed && (!cut_at_ || now + allowed < cut_at_)) cut_at_ = now + allowed;
-  codec_->drain();
+  if (!is_new()) codec_->drain();
   arm_clock();
+}
+
+// Its first request may be under way, and nobody would answer that: HTTP/1.1 has no word for it. Until kGoodbye.
+bool Session::is_new() const {
+  return !codec_ || (first_head_since_ && codec_->protocol() != http::Protocol::http2);
 }
 
 // The time for goodbyes is over: HTTP/2 gets its last GOAWAY, and what is idle goes.
 void Session::hurry() {
   drained_at_ = 0;
+  if (!codec_) return close({EndCause::draining});
   codec_->drain();
   if (exchanges_ == 0 && codec_->active() == 0) wire_->request_close({EndCause::draining, "idle"});
 }

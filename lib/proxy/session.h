@@ -75,6 +75,7 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void on_clock();
   void hurry();
   void leave(Millis allowed);
+  bool is_new() const;
   void count_end(const http::End& end);
 
   Worker& worker_;

@@ -28,28 +28,11 @@ const std::string& cluster_key(const cluster::ClusterConfig& config) {
 
 }  // namespace
 
-// A listening socket with the configuration that new connections get.
-struct Worker::BoundListener final : net::AcceptEvents {
-  BoundListener(Worker& worker, config::Listener c) : worker(worker), config(std::move(c)) {
-    config.certificate_generation = worker.generation_->snapshot->generation;
-  }
-  void on_accept(std::unique_ptr<net::Stream> stream) override { worker.accept(*this, std::move(stream)); }
-  void on_accept_error(int error) override {
-    add(worker.counters_.accept_errors_total);
-    log::write(log::error,
-               "accept on " + config.name + ": " + strerror(error) +
-                   "; accepting goes on when descriptors are free (raise the limit or lower max_connections)");
-  }
-  Worker& worker;
-  config::Listener config;
-  std::unique_ptr<net::Listener> socket;  // null: it is drained
-  net::Address address;
-};
-
 Worker::Worker(std::shared_ptr<Proxy> proxy, net::Loop& loop, net::Network& network)
     : proxy_(std::move(proxy)),
       loop_(loop),
       network_(network),
+      listening_(*this),
       admin_(AdminPlace::Kind::admin),
       metrics_(AdminPlace::Kind::metrics),
       identifier_([this](const ProviderPtr& p, bool unknown_key) { fetch_keys(p, unknown_key); }),
@@ -81,15 +64,12 @@ Worker::~Worker() {
 
 Result<void> Worker::open() {
   if (auto served = proxy_->check_served(*generation_->snapshot); !served) return served;
-  std::vector<std::unique_ptr<BoundListener>> bound;
-  for (const config::Listener& l : generation_->snapshot->listeners) {
-    auto b = bind(l);
-    if (!b) return b.error();
-    bound.push_back(std::move(*b));
+  if (auto bound = listening_.open(*generation_->snapshot); !bound) return bound;
+  if (auto admin = open_admin(*generation_->snapshot); !admin) {
+    listening_.stop();
+    return admin;
   }
-  if (auto admin = open_admin(*generation_->snapshot); !admin) return admin.error();
-  listeners_ = std::move(bound);
-  listening_ = generation_->snapshot;
+  listened_ = generation_->snapshot;
   return {};
 }
 
@@ -99,38 +79,6 @@ Result<void> Worker::open_admin(const config::Snapshot& snapshot) {
   auto admin = admin_.open(*this, ours ? snapshot.admin : std::nullopt);
   auto metrics = metrics_.open(*this, ours ? snapshot.metrics : std::nullopt);
   return admin ? metrics : admin;
-}
-
-Result<std::unique_ptr<Worker::BoundListener>> Worker::bind(const config::Listener& config) {
-  auto listener = std::make_unique<BoundListener>(*this, config);
-  net::Address address = config.address;
-  net::ListenOptions options;
-  options.unix_mode = config.unix_mode;
-  std::lock_guard lock(proxy_->binding());
-  const net::Address known = proxy_->bound_address(config);
-  if (address.is_unix()) {
-    options.shared = proxy_->bound_socket(config);
-  } else {
-    if (known.len()) {
-      address = known;
-    } else if (address.port()) {
-      // SO_REUSEPORT would share the port with a stranger in silence: ask without it first.
-      if (auto free = net::probe_bind(address); !free) return free.error();
-    }
-    options.reuse_port = true;
-  }
-  auto socket = network_.listen(address, options, *listener);
-  if (!socket) return socket.error();
-  listener->socket = std::move(*socket);
-  listener->address = listener->socket->address();
-  proxy_->remember_bound(config, *listener->socket);
-  return listener;
-}
-
-std::vector<net::Address> Worker::bound_addresses() const {
-  std::vector<net::Address> all;
-  for (const auto& l : listeners_) all.push_back(l->address);
-  return all;
 }
 
 // Reuses the clusters of the generation before where nothing changed, with their pools.
@@ -211,40 +159,16 @@ const GenerationPtr& Worker::current_generation() {
 void Worker::adopt_snapshot() {
   if (closing_) return;
   config::SnapshotPtr next = current_generation()->snapshot;
-  if (next == listening_) return;
-  listening_ = next;
+  if (next == listened_) return;
+  listened_ = next;
   start_round({}, Again::change);
   if (draining_) return;
   if (auto admin = open_admin(*next); !admin) log::write(log::error, admin.error().message);
-  std::vector<std::unique_ptr<BoundListener>> kept;
-  for (const config::Listener& l : next->listeners) {
-    auto old = std::find_if(listeners_.begin(), listeners_.end(),
-                            [&](const auto& b) { return b && b->config.name == l.name; });
-    if (old != listeners_.end()) {
-      config::Listener before = std::move((*old)->config);
-      (*old)->config = l;
-      (*old)->config.certificate_generation = next->generation;
-      if (before.tls && l.tls && before.tls_options == l.tls_options) {
-        (*old)->config.tls = std::move(before.tls);  // its tickets stay valid
-        (*old)->config.certificate_generation = before.certificate_generation;
-      }
-      kept.push_back(std::move(*old));
-      continue;
-    }
-    auto bound = bind(l);
-    if (bound) {
-      kept.push_back(std::move(*bound));
-    } else {
-      log::write(log::error, bound.error().message);
-    }
-  }
-  for (const auto& gone : listeners_) {
-    if (!gone) continue;
+  for (const std::string& gone : listening_.change(*next)) {
     sessions_.each([&](Session& s) {
-      if (s.listener() == gone->config.name) s.drain(next->drain_timeout);
+      if (s.listener() == gone) s.drain(next->drain_timeout);
     });
   }
-  listeners_ = std::move(kept);
 }
 
 void Worker::post_adopt() {
@@ -274,23 +198,24 @@ std::function<void()> Worker::guarded(std::function<void()> fn) {
 
 // ---- sessions and exchanges -----------------------------------------------------------------------
 
-void Worker::accept(BoundListener& listener, std::unique_ptr<net::Stream> stream) {
+void Worker::accept(const config::Listener& listener, std::unique_ptr<net::Stream> stream) {
   if (!proxy_->admit_connection()) {
     add(counters_.downstream_connections_refused_total);
     loop_.defer_delete(std::move(stream));
     return;
   }
-  new Session(*this, listener.config, std::move(stream));  // lives in sessions_ until its wire closes
+  new Session(*this, listener, std::move(stream));  // lives in sessions_ until its wire closes
 }
 
 Result<void> Worker::adopt_fd(int fd, size_t listener, Bytes preread) {
   auto stream = network_.adopt(fd);
   if (!stream) return stream.error();
   if (closing_ || draining_) return Error{kEclosed, "adopt_fd: the worker is closing"};
-  if (listener >= listeners_.size()) return Error{kEinval, "adopt_fd: no listener has this number"};
+  const config::Listener* taking = listening_.listener(listener);
+  if (!taking) return Error{kEinval, "adopt_fd: no listener has this number"};
   net::Loop::Turn turn(loop_);
   if (!preread.empty()) *stream = net::with_preread(loop_, std::move(*stream), std::string(preread));
-  accept(*listeners_[listener], std::move(*stream));
+  accept(*taking, std::move(*stream));
   return {};
 }
 
@@ -348,7 +273,7 @@ void Worker::drain(Millis deadline, std::function<void()> done) {
   if (done) drained_.push_back(std::move(done));
   if (!draining_) {
     draining_ = true;
-    listeners_.clear();
+    listening_.stop();
     sessions_.each([](Session& s) { s.drain(); });
   }
   late_ = false;
@@ -361,28 +286,14 @@ void Worker::extend_drain(Millis deadline) {
 }
 
 void Worker::stop_listening(const std::string& listener) {
-  for (const auto& l : listeners_) {
-    if (l->socket && l->config.name == listener) loop_.defer_delete(std::move(l->socket));
-  }
+  listening_.stop(listener);
 }
 
 // Takes new connections again where a drain had stopped that. What was told to go goes all the same.
 void Worker::listen_again() {
   if (closing_) return;
-  std::vector<std::unique_ptr<BoundListener>> open;
-  for (const config::Listener& l : generation_->snapshot->listeners) {
-    auto old = std::find_if(listeners_.begin(), listeners_.end(),
-                            [&](const auto& b) { return b && b->socket && b->config.name == l.name; });
-    if (old != listeners_.end()) {
-      open.push_back(std::move(*old));
-    } else if (auto bound = bind(l)) {
-      open.push_back(std::move(*bound));
-    } else {
-      log::write(log::error, bound.error().message);
-    }
-  }
-  listeners_ = std::move(open);
-  listening_ = generation_->snapshot;
+  listening_.again(*generation_->snapshot);
+  listened_ = generation_->snapshot;
   draining_ = late_ = false;
   drain_timer_.stop();
 }
@@ -395,7 +306,7 @@ void Worker::close(std::function<void()> done) {
   net::Loop::Turn turn(loop_);
   if (done) drained_.push_back(std::move(done));
   draining_ = closing_ = true;
-  listeners_.clear();
+  listening_.stop();
   admin_.close();
   metrics_.close();
   cut_sessions({EndCause::host_ended, "close"});

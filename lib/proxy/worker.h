@@ -17,6 +17,7 @@
 #include "proxy/drains.h"
 #include "proxy/identifier.h"
 #include "proxy/leases.h"
+#include "proxy/listening.h"
 #include "proxy/proxy.h"
 #include "proxy/selector.h"
 #include "proxy/session.h"
@@ -76,7 +77,7 @@ class Worker {
   net::Network& network() { return network_; }
   const Counters& counters() const { return counters_; }
   size_t sessions() const { return session_count_; }
-  std::vector<net::Address> bound_addresses() const;  // in the order of the snapshot's listeners
+  std::vector<net::Address> bound_addresses() const { return listening_.addresses(); }
   template <class Fn>
   void each_session(Fn fn) {
     sessions_.each(fn);
@@ -103,6 +104,9 @@ class Worker {
   std::optional<net::Address> admin_address() const { return admin_.address(); }
   std::optional<net::Address> metrics_address() const { return metrics_.address(); }
 
+  // For listeners.
+  void accept(const config::Listener& listener, std::unique_ptr<net::Stream> stream);
+
   // For sessions and exchanges.
   void session_began(Session& session);
   void session_ended(Session& session);
@@ -120,9 +124,6 @@ class Worker {
  private:
   friend bool authorize_complete(uint64_t, bool, Bytes);
   bool complete(uint64_t token, bool allow, Bytes identity);
-  struct BoundListener;
-  Result<std::unique_ptr<BoundListener>> bind(const config::Listener& config);
-  void accept(BoundListener& listener, std::unique_ptr<net::Stream> stream);
   GenerationPtr make_generation(config::SnapshotPtr snapshot);
   std::vector<ProviderPtr> make_providers(const config::Snapshot& snapshot) const;
   void make_tallies(Generation& next) const;
@@ -144,9 +145,9 @@ class Worker {
   net::Loop& loop_;
   net::Network& network_;
   GenerationPtr generation_;
-  uint64_t version_ = 0;           // of the proxy, when generation_ was made
-  config::SnapshotPtr listening_;  // whose listeners listeners_ are
-  std::vector<std::unique_ptr<BoundListener>> listeners_;
+  uint64_t version_ = 0;          // of the proxy, when generation_ was made
+  config::SnapshotPtr listened_;  // whose listeners listening_ has
+  Listening listening_;
   AdminPlace admin_, metrics_;  // on one worker of the proxy
   List<Session> sessions_;
   // Exchanges by age: only those that live for a while are worth an entry in leases_.

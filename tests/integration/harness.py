@@ -85,11 +85,11 @@ class Output(str):
 class Child:
     """A process that the suite started: its output lines are collected, and it is ended by its own pid."""
 
-    def __init__(self, command, env=None):
+    def __init__(self, command, env=None, pass_fds=()):
         self.command = command
         self.lines, self.errors = [], []
         self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE, env=env)
+                                      stderr=subprocess.PIPE, env=env, pass_fds=pass_fds)
         self.readers = [threading.Thread(target=self.collect, args=pipe, daemon=True)
                         for pipe in ((self.child.stdout, self.lines), (self.child.stderr, self.errors))]
         for reader in self.readers:
@@ -243,8 +243,8 @@ class Case:
         done = run([self.suite.binary, "--config", path, "--check"], expect=None, env=proxy_environment())
         return done.code, done.err.replace(self.folder + "/", "")
 
-    def child(self, command, env=None):
-        child = Child(command, env)
+    def child(self, command, env=None, pass_fds=()):
+        child = Child(command, env, pass_fds)
         self.stack.callback(child.kill)
         return child
 
