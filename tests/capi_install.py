@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What `meson install` leaves is enough: a C program builds with pkg-config alone and runs, the demo says its version.
+"""What `meson install` leaves is enough: a C program builds with pkg-config alone and runs, C++ finds its headers, the demo says its
+version.
 
     capi_install.py BUILD_FOLDER SOURCE
 """
@@ -54,9 +55,13 @@ def main():
         for name in ("libcardea.so", "libcardea.so.0"):
             if not (libraries / name).is_symlink():
                 sys.exit(f"{libraries / name} is missing")
-        headers = sorted(p.name for p in pathlib.Path(folder + prefix, options["includedir"]).rglob("*.h"))
-        if headers != ["cardea.h"]:
+        include = pathlib.Path(folder + prefix, options["includedir"])
+        headers = sorted(str(p.relative_to(include)) for p in include.rglob("*") if p.is_file())
+        ours = pathlib.Path(__file__).parent.parent / "include"
+        wanted = sorted(str(p.relative_to(ours)) for p in ours.rglob("*.h*") if p.suffix in (".h", ".hpp"))
+        if headers != wanted:
             sys.exit(f"headers: {headers}")
+        run(["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++", include / "cardea/cardea.hpp", *flags])
     print("installed, built against, run")
 
 

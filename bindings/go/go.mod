@@ -1,0 +1,3 @@
+module cardea
+
+go 1.19

@@ -1,0 +1,5 @@
+//go:build !race
+
+package cardea_test
+
+const raced = false
