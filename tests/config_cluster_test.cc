@@ -43,7 +43,7 @@ TEST(ClusterKeys, Retries) {
 }
 
 TEST(ClusterKeys, EveryOptionHasARow) {
-  std::string all = "endpoints_file:\nhttp2_keepalive:\nserved_by_host:\n";  // below, and Served
+  std::string all = "endpoints_file:\nhttp2_keepalive:\nlimits:\nserved_by_host:\n";  // in other tests
   for (const ClusterRow& row : kBalanceRows) all += std::string(row.lines) + "\n";
   for (const ClusterRow& row : kHealthRows) all += std::string(row.lines) + "\n";
   for (const ClusterRow& row : kRetryRows) all += std::string(row.lines) + "\n";

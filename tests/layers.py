@@ -7,6 +7,7 @@ import sys
 ROOT = pathlib.Path(sys.argv[1])
 MAY = {  # a folder and those that it may include besides itself
     "base": [],
+    "limit": ["base"],
     "identity": ["base"],
     "token": ["base", "identity"],
     "yaml": ["base"],
@@ -20,8 +21,8 @@ MAY = {  # a folder and those that it may include besides itself
     "balance": ["base"],
     "health": ["base", "net", "tls", "http", "wire"],
     "cluster": ["base", "net", "tls", "http", "wire", "yaml", "balance", "health"],
-    "config": ["base", "net", "tls", "http", "route", "policy", "cluster", "yaml", "identity", "token", "balance", "health"],
-    "proxy": ["base", "net", "tls", "http", "route", "policy", "cluster", "config", "wire", "identity", "token", "yaml", "admin", "balance", "health"],
+    "config": ["base", "net", "tls", "http", "route", "policy", "cluster", "yaml", "identity", "token", "balance", "health", "limit"],
+    "proxy": ["base", "net", "tls", "http", "route", "policy", "cluster", "config", "wire", "identity", "token", "yaml", "admin", "balance", "health", "limit"],
 }
 LIBRARIES = {  # a library's headers and the places that may include them
     r"uv\.h": [r"lib/net/", r"capi/worker\.cc", r"capi/examples/uv_host\.cc"],

@@ -383,6 +383,7 @@ TEST_P(Change, TwoWorkersShareListenersAndLimits) {
   loop.run();
   EXPECT_EQ(done, 0);
   loop2.run();
+  loop2.advance(6000);
   loop.advance(6000);
   EXPECT_EQ(done, 1);
   worker2.reset();

@@ -11,6 +11,7 @@
 
 #include "cluster/cluster.h"
 #include "identity/identity.h"
+#include "limit/terms.h"
 #include "policy/policy.h"
 #include "route/affinity.h"
 #include "route/retry.h"
@@ -101,6 +102,7 @@ struct Route {
   uint32_t buffer_limit = 32 * 1024;
   std::optional<route::RetryPolicy> retry;     // nullopt: only what cannot be told from a first try
   std::vector<route::HashPolicy> hash_policy;  // for ring_hash and maglev
+  std::vector<limit::Terms> shares;            // limits: its own, one of each `by` at most
 };
 
 struct Snapshot {
@@ -111,6 +113,7 @@ struct Snapshot {
   std::unique_ptr<const route::Table> connect_table;   // routes that take CONNECT; null: none
   std::vector<uint32_t> table_routes, connect_routes;  // what a table's indexes are in `routes`
   http::CodecLimits limits;
+  std::vector<limit::Terms> shares;  // limits: one of each `by` at most; that by route is for each of them
   http::PathOptions path;
   route::ForwardingOptions forwarding;
   Millis timeout_read = 30'000;   // the whole request; 0 off

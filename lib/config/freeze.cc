@@ -88,6 +88,7 @@ void Freezer::freeze_globals() {
     faults_.add(d.access_log_path.mark, "access_log.path", "is empty; off turns the log off");
   }
   freeze_thresholds(d.circuit_breaker_thresholds, Place{}, thresholds_, per_endpoint_);
+  freeze_limits(d.limit_list, Place{}, s.shares);
   bool good = true;
   auto ca = load_either(d.certificate_authority, d.certificate_authority_file, Place{}, "certificate_authority", good);
   if (ca) extra_ca_.push_back(std::move(*ca));

@@ -162,6 +162,9 @@ class Freezer {
   std::optional<RetryBudget> freeze_retry_budget(const RouteDraft& draft, const Object& policy);
   void freeze_hash_policy(const RouteDraft& draft, const Place& place, Route& out);
 
+  // freeze_limits.cc
+  void freeze_limits(const Value<std::vector<Text>>& texts, const Place& place, std::vector<limit::Terms>& out);
+
   const ConfigDraft& draft_;
   FreezeOptions options_;
   yaml::Faults& faults_;

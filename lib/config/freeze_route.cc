@@ -98,6 +98,7 @@ void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
   if (has_response(draft)) freeze_response(draft, place, out);
   const std::optional<RetryBudget> budget = freeze_retry(draft, place, out);
   freeze_hash_policy(draft, place, out);
+  freeze_limits(draft.limit_list, place, out.shares);
   std::string to_path;
   if (draft.cluster) {
     const BuiltCluster& built = build_cluster(*draft.cluster, place);

@@ -30,15 +30,9 @@ constexpr Bytes kRouteKeys[] = {"redirect", "response", "policy", "lb_policy", "
 
 constexpr Bytes kGlobalLater[] = {
     "allow_upgrades",
-    "limits",
 };
 constexpr Bytes kRouteLater[] = {
-    "depends_on",
-    "allow_spdy",
-    "allow_upgrades",
-    "limits",
-    "tls_downstream_server_name",
-    "tls_upstream_allow_renegotiation",
+    "depends_on", "allow_spdy", "allow_upgrades", "tls_downstream_server_name", "tls_upstream_allow_renegotiation",
 };
 
 // Of Pomerium's own services, or of the processes that it runs.

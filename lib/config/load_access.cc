@@ -27,6 +27,8 @@ bool Loader::load_structured(D& draft, const OptionRow& row, const Node& value, 
       load_endpoints(draft, row, value, path);
       return true;
     case OPT_GLOBAL_DOWNSTREAM_MTLS_MATCH_SUBJECT_ALT_NAMES:
+    case OPT_GLOBAL_LIMITS:
+    case OPT_ROUTE_LIMITS:
     case OPT_ROUTE_HASH_POLICY:
     case OPT_CLUSTER_HEALTH_CHECKS:
       load_objects(draft, row, value, path);

@@ -189,6 +189,7 @@ bool is_bodiless(Method method, uint16_t status);
   X(upstream_tls, 502, 14, "UF", "upstream_tls")              \
   X(upgrade_refused, 403, 7, "UAEX", "upgrade_refused")       \
   X(overload, 503, 14, "OM", "overload")                      \
+  X(limited, 429, 8, "RL", "limited")                         \
   X(draining, 503, 14, "LR", "draining")                      \
   X(downstream_reset, 0, 1, "DR", "downstream_reset")         \
   X(downstream_closed, 0, 1, "DC", "downstream_closed")       \

@@ -51,6 +51,8 @@ const char* phrase(EndCause cause) {
       return "this route takes no upgraded connections";
     case EndCause::overload:
       return "too many requests are waiting";
+    case EndCause::limited:
+      return "there were too many requests, or there are too many at once";
     case EndCause::draining:
     case EndCause::host_ended:
       return "the proxy is shutting down";
@@ -95,6 +97,9 @@ void Exchange::reply(const End& end, Bytes body) {
     return send_answer(end, std::move(head), {});
   }
   if (end.cause == EndCause::overload || end.cause == EndCause::draining) head->fields.add(FieldId::retry_after, "1");
+  if (end.cause == EndCause::limited) {
+    head->fields.add(FieldId::retry_after, decimal(head->arena, shares_->retry_after_s));
+  }
   if (status == 405) head->fields.add("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
   if (end.cause == EndCause::unauthenticated) head->fields.add(FieldId::www_authenticate, challenge());
   const bool explains = route_ && route_->show_error_details && end.cause == EndCause::denied;

@@ -20,16 +20,6 @@ namespace {
 
 constexpr Millis kLongLived = 1000;  // a stream that is older is no call that is about to be answered
 
-// False when it is no address (unix sockets have none).
-bool read_ip(Bytes text, std::array<uint8_t, 16>& out) {
-  char copy[INET6_ADDRSTRLEN];
-  if (text.empty() || text.size() >= sizeof copy) return false;
-  memcpy(copy, text.data(), text.size());
-  copy[text.size()] = 0;
-  out = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  return inet_pton(AF_INET, copy, &out[12]) == 1 || inet_pton(AF_INET6, copy, out.data()) == 1;
-}
-
 const std::shared_ptr<const tls::ClientTrust>& trust_of(const config::Snapshot& snapshot, const config::Route& route) {
   return route.client_trust ? route.client_trust : snapshot.client_trust;
 }
@@ -46,6 +36,15 @@ End end_of(const policy::Decision& decision, token::Fault fault) {
 }
 
 }  // namespace
+
+bool read_ip(Bytes text, std::array<uint8_t, 16>& out) {
+  char copy[INET6_ADDRSTRLEN];
+  if (text.empty() || text.size() >= sizeof copy) return false;
+  memcpy(copy, text.data(), text.size());
+  copy[text.size()] = 0;
+  out = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  return inet_pton(AF_INET, copy, &out[12]) == 1 || inet_pton(AF_INET6, copy, out.data()) == 1;
+}
 
 // ---- who asks -------------------------------------------------------------------------------------
 
@@ -98,6 +97,7 @@ void Exchange::judge() {
   decision_ = route_->policy->evaluate(f);
   if (decision_.verdict == Verdict::ask_host) return ask_host(*route_);
   if (decision_.verdict != Verdict::allow) return refuse();
+  if (!take_shares(&RouteShares::user)) return;
   outcome_.allowed = true;
   decided();
   // The answer may have taken its time, and the configuration may have changed meanwhile.
@@ -332,6 +332,7 @@ void Exchange::withdraw(const End& why, std::string by) {
 
 // A gRPC client reads its status from the trailers, which end the stream in order.
 void Exchange::end_grpc(const End& why, Bytes status) {
+  flush_flows();
   http::Fields trailers;
   trailers.add(http::FieldId::grpc_status, status);
   trailers.add("grpc-message", http::row(why.cause).word);

@@ -39,6 +39,10 @@ namespace cardea::proxy {
   X(request_timeouts_total, "counter", "requests that did not arrive in time: timeout_read, timeout_write")           \
   X(requests_overload_closed_total, "counter", "requests refused for want of room, and connections with them")        \
   X(requests_denied_total, "counter", "exchanges that no policy allowed")                                             \
+  X(requests_limited_total, "counter", "requests refused by limits")                                                  \
+  X(requests_limited_concurrent_total, "counter", "... for too many at once")                                         \
+  X(requests_limited_keys_total, "counter", "... for want of room: too many users or addresses to remember")          \
+  X(shaping_pauses_total, "counter", "times that bytes began to wait because of bytes_per_second")                    \
   X(permissions_withdrawn_total, "counter", "live exchanges that were ended because they may go on no more")          \
   X(judgements_total, "counter", "live exchanges judged again")                                                       \
   X(key_fetches_total, "counter", "key sets asked for")                                                               \

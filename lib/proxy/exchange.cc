@@ -73,6 +73,7 @@ void Exchange::match() {
   if (index >= 0) route_ = &s.routes[s.table_routes[size_t(index)]];
   start();
   if (!route_) return reply({EndCause::no_route});
+  if (!take_shares(&RouteShares::anybody)) return;
   if (s.signer && path_.path == kKeySetPath && head_->method == http::Method::get) {
     return reply_json(s.signer->public_key_set());  // what services verify assertions with
   }
@@ -94,6 +95,7 @@ void Exchange::match_connect() {
   if (index >= 0) route_ = &s.routes[s.connect_routes[size_t(index)]];
   start();
   if (!route_) return reply({EndCause::no_route});
+  if (!take_shares(&RouteShares::anybody)) return;
   start_clocks();
   authorize();
 }
@@ -191,10 +193,8 @@ void Exchange::forward_request(http::RequestSender& up) {
   if (request_complete_ && head_->has_body) {
     up.send_end(early_trailers_.empty() ? nullptr : &early_trailers_);
   }
-  if (held_) {
-    held_ = false;
-    down_.resume();
-  }
+  service_paused_ = 0;
+  if (client_paused_) resume_client(kNobodyTakes | kBlocked);
   const bool answered = served_ && served_->answered();
   if (head_->expect_continue && !continue_sent_ && !request_complete_ && !answered) {
     continue_sent_ = true;
@@ -226,45 +226,52 @@ uint64_t Exchange::host_token() const {
 }
 
 void Exchange::hold_request() {
-  if (request_complete_ || held_) return;
-  held_ = true;
-  down_.pause();
+  if (!request_complete_) pause_client(kNobodyTakes);
 }
 
 void Exchange::FromDownstream::on_body(Bytes bytes) {
-  if (x.ending_) {
-    const Bytes last = x.last_piece(x.tunnel_->to_service, bytes);
-    if (!last.empty() && x.up_ && !x.tunnel_->service_closed) {
-      x.outcome_.bytes_in += last.size();
-      x.up_->send_body(last);
+  x.shapes() ? x.shape(limit::Direction::to_service, bytes) : x.relay_to_service(bytes);
+}
+
+void Exchange::relay_to_service(Bytes bytes) {
+  if (ending_) {
+    const Bytes last = last_piece(tunnel_->to_service, bytes);
+    if (!last.empty() && up_ && !tunnel_->service_closed) {
+      outcome_.bytes_in += last.size();
+      up_->send_body(last);
     }
-    return x.tell_tunnel_service();
+    return tell_tunnel_service();
   }
-  x.outcome_.bytes_in += bytes.size();
-  x.touch();
-  if (x.tunnel_) x.tunnel_->to_service.advance(bytes);
-  if (x.up_) {
-    x.request_forwarded_ = true;
-    x.keep_body(bytes);
-    x.touch_try();
-    x.up_->send_body(bytes);
+  outcome_.bytes_in += bytes.size();
+  touch();
+  if (tunnel_) tunnel_->to_service.advance(bytes);
+  if (up_) {
+    request_forwarded_ = true;
+    keep_body(bytes);
+    touch_try();
+    up_->send_body(bytes);
   } else {
-    x.early_body_.append(bytes);
+    early_body_.append(bytes);
   }
 }
 
 void Exchange::FromDownstream::on_trailers(const http::Fields& fields) {
-  if (x.up_) {
-    x.request_complete_ = true;
-    x.request_forwarded_ = true;
-    x.up_->send_end(&fields);
-    if (!x.tries_ || !x.tries_->keeps_body) return;
+  if (x.flow_waits(limit::Direction::to_service)) return x.keep_trailers(limit::Direction::to_service, fields);
+  x.relay_request_trailers(fields);
+}
+
+void Exchange::relay_request_trailers(const http::Fields& fields) {
+  if (up_) {
+    request_complete_ = true;
+    request_forwarded_ = true;
+    up_->send_end(&fields);
+    if (!tries_ || !tries_->keeps_body) return;
   }
-  for (const http::Field& f : fields) x.early_trailers_.add(x.head_->arena.copy(f.name), x.head_->arena.copy(f.value));
+  for (const http::Field& f : fields) early_trailers_.add(head_->arena.copy(f.name), head_->arena.copy(f.value));
 }
 
 void Exchange::FromDownstream::on_end() {
-  x.request_ended();
+  x.flow_waits(limit::Direction::to_service) ? x.keep_end(limit::Direction::to_service) : x.request_ended();
 }
 
 void Exchange::request_ended() {
@@ -325,28 +332,37 @@ void Exchange::forward_response_head(http::ResponsePtr head) {
 }
 
 void Exchange::FromUpstream::on_body(Bytes bytes) {
-  if (x.ending_) {
-    const Bytes last = x.last_piece(x.tunnel_->to_client, bytes);
-    if (!last.empty() && !x.tunnel_->client_closed) {
-      x.outcome_.bytes_out += last.size();
-      x.down_.send_body(last);
+  x.shapes() ? x.shape(limit::Direction::to_client, bytes) : x.relay_to_client(bytes);
+}
+
+void Exchange::relay_to_client(Bytes bytes) {
+  if (ending_) {
+    const Bytes last = last_piece(tunnel_->to_client, bytes);
+    if (!last.empty() && !tunnel_->client_closed) {
+      outcome_.bytes_out += last.size();
+      down_.send_body(last);
     }
-    x.tell_tunnel_client();
-    return x.check_farewell();
+    tell_tunnel_client();
+    return check_farewell();
   }
-  x.outcome_.bytes_out += bytes.size();
-  x.touch();
-  if (x.tunnel_) x.tunnel_->to_client.advance(bytes);
-  x.down_.send_body(bytes);
+  outcome_.bytes_out += bytes.size();
+  touch();
+  if (tunnel_) tunnel_->to_client.advance(bytes);
+  down_.send_body(bytes);
 }
 
 void Exchange::FromUpstream::on_trailers(const http::Fields& fields) {
-  x.response_complete_ = true;
-  x.down_.send_end(&fields);
+  if (x.flow_waits(limit::Direction::to_client)) return x.keep_trailers(limit::Direction::to_client, fields);
+  x.relay_response_trailers(fields);
+}
+
+void Exchange::relay_response_trailers(const http::Fields& fields) {
+  response_complete_ = true;
+  down_.send_end(&fields);
 }
 
 void Exchange::FromUpstream::on_end() {
-  x.response_ended();
+  x.flow_waits(limit::Direction::to_client) ? x.keep_end(limit::Direction::to_client) : x.response_ended();
 }
 
 void Exchange::response_ended() {
@@ -365,19 +381,36 @@ void Exchange::response_ended() {
 // Backpressure: what piles up on one side stops the other side's reading.
 void Exchange::FromDownstream::on_blocked() {
   if (!x.up_) return;
-  x.up_->pause();
+  x.pause_service(kBlocked);
   if (cluster::Tally* tally = x.upstream_tally()) add(tally->flow_control_paused_total);
 }
 void Exchange::FromDownstream::on_unblocked() {
   x.touch();
-  if (x.up_) x.up_->resume();
+  if (x.up_) x.resume_service(kBlocked);
 }
 void Exchange::FromUpstream::on_blocked() {
-  if (!x.request_complete_) x.down_.pause();
+  if (!x.request_complete_) x.pause_client(kBlocked);
 }
 void Exchange::FromUpstream::on_unblocked() {
   x.touch();
-  if (!x.request_complete_) x.down_.resume();
+  if (!x.request_complete_) x.resume_client(kBlocked);
+}
+
+void Exchange::pause_client(uint8_t why) {
+  client_paused_ |= why;
+  down_.pause();
+}
+void Exchange::resume_client(uint8_t why) {
+  client_paused_ &= uint8_t(~why);
+  if (!client_paused_) down_.resume();
+}
+void Exchange::pause_service(uint8_t why) {
+  service_paused_ |= why;
+  up_->pause();
+}
+void Exchange::resume_service(uint8_t why) {
+  service_paused_ &= uint8_t(~why);
+  if (!service_paused_) up_->resume();
 }
 
 // ---- 7. What can go wrong -------------------------------------------------------------------------
@@ -386,6 +419,12 @@ void Exchange::FromDownstream::on_reset(const End& end) {
   x.finish(x.ending_ ? x.farewell_end_ : end);
 }
 void Exchange::FromUpstream::on_reset(const End& end) {
+  if (x.flow_waits(limit::Direction::to_client) && x.shares_->to_client.over && !x.tunnel_) {
+    // All of the answer is here.
+    x.up_ = nullptr;
+    x.attempt_.cancel();
+    return x.hold_request();
+  }
   x.upstream_failed(end);
 }
 
@@ -417,6 +456,7 @@ void Exchange::arm() {
 void Exchange::on_clock() {
   const Millis now = loop().now();
   auto due = [now](Millis at) { return at && at <= now; };
+  if (shapes() && !pass_flows()) return;
   const bool waits_for_client = !request_complete_;
   cluster::Tally* tally = upstream_tally();
   if (due(end_by_)) {
@@ -456,6 +496,7 @@ void Exchange::finish(const End& end) {
   outcome_.duration = loop().now() - started_at_;
   if (token_) worker_.tokens().close(token_);
   give_back_slot();
+  if (shares_) shares_->release(loop().now());
   static_cast<LeasePlace&>(*this).unlink();
   static_cast<KeysPlace&>(*this).unlink();
   timer_.stop();

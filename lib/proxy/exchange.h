@@ -11,6 +11,7 @@
 #include "proxy/leases.h"
 #include "proxy/proxy.h"
 #include "proxy/session.h"
+#include "proxy/shares.h"
 #include "proxy/tries.h"
 #include "proxy/worker.h"
 
@@ -18,6 +19,9 @@ namespace cardea::proxy {
 
 class HostStream;
 class Tunnel;
+
+// As IPv6, IPv4 mapped (RFC 4291 2.5.5.2). False when it is no address: unix sockets have none.
+bool read_ip(Bytes text, std::array<uint8_t, 16>& out);
 
 // Begins with a request head and ends exactly once in finish(): released by both codecs, reported to the host,
 // deleted at the end of the turn. Nothing else holds it but the worker's list and a pending authorization.
@@ -115,6 +119,8 @@ class Exchange final : public net::Deferred,
     for (const auto& [name, at] : all) {
       if (at) fn(name, at);
     }
+    if (shares_ && shares_->to_service.at) fn("limits_request", shares_->to_service.at);
+    if (shares_ && shares_->to_client.at) fn("limits_response", shares_->to_client.at);
     if (!tries_) return;
     if (tries_->retry_at) fn("retry_back_off", tries_->retry_at);
     if (tries_->try_by) fn("per_try_timeout", tries_->try_by);
@@ -192,6 +198,24 @@ class Exchange final : public net::Deferred,
   void cut(const http::End& why, bool promised_first = false);
   void end_grpc(const http::End& why, Bytes status);
 
+  // Limits: shares.cc.
+  bool take_shares(std::vector<Share> RouteShares::*which) {
+    return generation_->shares_of_route.empty() || take_each(generation_->shares_of_route[route_->index].*which);
+  }
+  bool take_each(const std::vector<Share>& shares);
+  bool shapes() const { return shares_ && shares_->shapes && !ending_; }
+  void shape(limit::Direction direction, Bytes bytes);
+  void relay(limit::Direction direction, Bytes bytes);
+  void pay_slice(limit::Direction direction);
+  void release_flow(limit::Direction direction);
+  void pass_flow(limit::Direction direction);
+  bool pass_flows();
+  void end_flow(limit::Direction direction);
+  bool flow_waits(limit::Direction direction);
+  void keep_trailers(limit::Direction direction, const http::Fields& fields);
+  void keep_end(limit::Direction direction);
+  void flush_flows();
+
   // Tunnels: tunnel.cc.
   void open_tunnel();
   void end_tunnel(const http::End& why);
@@ -201,9 +225,19 @@ class Exchange final : public net::Deferred,
   void check_farewell();
   void bound_half_closed();
 
+  void relay_to_service(Bytes bytes);
+  void relay_to_client(Bytes bytes);
+  void relay_request_trailers(const http::Fields& fields);
+  void relay_response_trailers(const http::Fields& fields);
   void request_ended();
   void response_ended();
   void hold_request();
+  // Who is paused, and why: it goes on when no reason is left.
+  enum Pause : uint8_t { kNobodyTakes = 1, kBlocked = 2, kShaped = 4 };
+  void pause_client(uint8_t why);
+  void resume_client(uint8_t why);
+  void pause_service(uint8_t why);
+  void resume_service(uint8_t why);
   // What came of a try: tries.cc.
   cluster::Cluster& cluster() const;
   void upstream_failed(const http::End& end);
@@ -265,7 +299,8 @@ class Exchange final : public net::Deferred,
   Millis lease_until_ = 0;
   void* host_pointer_ = nullptr;
 
-  std::unique_ptr<Tries> tries_;  // null: one try, anywhere
+  std::unique_ptr<Tries> tries_;    // null: one try, anywhere
+  std::unique_ptr<Shares> shares_;  // null: nothing is limited
   // Body and trailers that came before there was an upstream to take them, or that another try may need. Bounded:
   // downstream is paused, or Tries gives up.
   std::string early_body_;
@@ -278,10 +313,10 @@ class Exchange final : public net::Deferred,
   net::Timer timer_;
 
   uint64_t token_ = 0;
-  bool request_complete_ = false;      // the client has sent all of it
-  bool request_forwarded_ = false;     // some of the body went to an upstream: cannot be sent again
-  http::RequestSender* up_ = nullptr;  // who takes the request: of attempt_, or served_; null: nobody yet
-  bool held_ = false;                  // downstream is paused because nobody can take the body yet
+  bool request_complete_ = false;                   // the client has sent all of it
+  bool request_forwarded_ = false;                  // some of the body went to an upstream: cannot be sent again
+  http::RequestSender* up_ = nullptr;               // who takes the request: of attempt_, or served_; null: nobody yet
+  uint8_t client_paused_ = 0, service_paused_ = 0;  // Pause bits
   bool continue_sent_ = false;
   bool response_begun_ = false;  // a final head went downstream
   bool response_complete_ = false;

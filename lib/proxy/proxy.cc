@@ -11,9 +11,11 @@ namespace cardea::proxy {
 Proxy::Proxy(config::SnapshotPtr first, std::unique_ptr<Hooks> hooks)
     : snapshot_(std::move(first)),
       hooks_(hooks ? std::move(hooks) : std::make_unique<Hooks>()),
-      clusters_(this, random_seed()) {
+      clusters_(this, random_seed()),
+      limits_(random_seed()) {
   max_connections_ = snapshot_->max_connections;
   keep_tallies(*snapshot_);
+  adopt_limits(*snapshot_);
 }
 
 Proxy::~Proxy() = default;
@@ -47,6 +49,7 @@ Result<void> Proxy::apply(config::SnapshotPtr next) {
   sockets_.keep(*next);
   snapshot_ = std::move(next);
   keep_tallies(*snapshot_);
+  adopt_limits(*snapshot_);
   max_connections_ = snapshot_->max_connections;
   version_.fetch_add(1, std::memory_order_release);
   for (Worker* w : workers_) w->post_adopt();
@@ -109,6 +112,12 @@ void Proxy::keep_tallies(const config::Snapshot& snapshot) {
   }
   route_tallies_.keep(routes);
   clusters_.tallies().keep(clusters);
+}
+
+void Proxy::adopt_limits(const config::Snapshot& snapshot) {
+  std::vector<limit::Scoped> all;
+  for (ScopedShare& share : scoped_shares(snapshot)) all.push_back({std::move(share.scope), share.terms});
+  limits_.adopt(all);
 }
 
 void Proxy::listener_drains(const std::string& listener) {

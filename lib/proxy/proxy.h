@@ -11,6 +11,7 @@
 #include "base/series.h"
 #include "cluster/shared.h"
 #include "config/config.h"
+#include "limit/registry.h"
 #include "proxy/counters.h"
 #include "proxy/drains.h"
 #include "proxy/key_sets.h"
@@ -63,6 +64,7 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
   Hooks& hooks() { return *hooks_; }
   cluster::Registry& clusters() { return clusters_; }
   const cluster::Registry& clusters() const { return clusters_; }
+  limit::Registry& limits() { return limits_; }
   // Makes `next` the configuration of every worker: their listeners are compared, new ones bound, gone ones
   // drained; live exchanges keep what they began with. An address that cannot be bound changes nothing.
   Result<void> apply(config::SnapshotPtr next);
@@ -124,11 +126,13 @@ class Proxy : public std::enable_shared_from_this<Proxy>, private cluster::Healt
     return answer != Hooks::Check::failed;
   }
   void keep_tallies(const config::Snapshot& snapshot);
+  void adopt_limits(const config::Snapshot& snapshot);
 
   mutable std::mutex mutex_;
   config::SnapshotPtr snapshot_;
   std::unique_ptr<Hooks> hooks_;
   cluster::Registry clusters_;
+  limit::Registry limits_;
   Drains drains_;
   std::vector<Worker*> workers_;
   const Worker* admin_worker_ = nullptr;

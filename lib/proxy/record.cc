@@ -49,6 +49,11 @@ void count_outcome(Counters& c, const Exchange& x) {
     case EndCause::overload:
       if (o.status && !o.truncated) add(c.requests_overload_closed_total);
       break;
+    case EndCause::limited:
+      add(c.requests_limited_total);
+      if (detail.ends_with(".concurrent")) add(c.requests_limited_concurrent_total);
+      if (detail.ends_with(".keys")) add(c.requests_limited_keys_total);
+      break;
     case EndCause::denied:
     case EndCause::revoked:
     case EndCause::unauthenticated:

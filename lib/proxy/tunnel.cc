@@ -123,9 +123,13 @@ void Exchange::tell_tunnel_service() {
 
 // Both ends are told in the place where each of them can understand it; what does not close by itself is cut soon.
 void Exchange::end_tunnel(const End& why) {
+  flush_flows();
+  const bool client_done = shares_ && shares_->to_service.over, service_done = shares_ && shares_->to_client.over;
+  if (client_done && up_) up_->send_end(nullptr);
+  request_complete_ = request_complete_ || client_done;
   farewell_end_ = why;
   ending_ = true;
-  service_done_ = !up_ || response_complete_;
+  service_done_ = !up_ || response_complete_ || service_done;
   if (!up_ && tunnel_->kind() == Tunnel::Kind::tcp) {
     // Bytes have no end of their own: the service's reset must not look like its last word (RFC 9113 8.5).
     down_.finish_then_reset(why.cause);

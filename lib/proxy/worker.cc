@@ -106,6 +106,7 @@ GenerationPtr Worker::make_generation(config::SnapshotPtr snapshot) {
     next->cluster_of_route[route.index] = mine;
   }
   next->providers = make_providers(*snapshot);
+  next->shares_of_route = find_shares(proxy_->limits(), *snapshot);
   next->snapshot = std::move(snapshot);
   make_tallies(*next);
   return next;

@@ -21,6 +21,7 @@
 #include "proxy/proxy.h"
 #include "proxy/selector.h"
 #include "proxy/session.h"
+#include "proxy/shares.h"
 #include "proxy/tokens.h"
 
 namespace cardea::proxy {
@@ -32,6 +33,7 @@ struct Generation {
   std::vector<std::shared_ptr<cluster::Cluster>> clusters;  // distinct
   std::vector<cluster::Cluster*> cluster_of_route;          // by Route::index; null without
   std::vector<ProviderPtr> providers;                       // in file order
+  std::vector<RouteShares> shares_of_route;                 // by Route::index; empty: no limits anywhere
   // This worker's numbers of routes: by Route::index, and by the series that they are parts of.
   std::vector<RouteTally*> tally_of_route;
   std::unordered_map<const Series<RouteTally>*, std::shared_ptr<RouteTally>> tallies;
