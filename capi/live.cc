@@ -1,4 +1,4 @@
-// Live requests: listing, judging again, revoking, ending, dry runs.
+// Live requests and the configurations that they go by: listing, judging again, revoking, ending, dry runs.
 #include <ctime>
 
 #include "capi.h"
@@ -37,6 +37,14 @@ int cardea_proxy_list(cardea_proxy* p, const char* selector, size_t n, cardea_te
   if (!fn) return capi::cleared(error), CARDEA_EINVAL;
   return with_selector(p, selector, n, error,
                        [&](const proxy::Selector& which) { list_exchanges(*p->proxy, which, told(fn, ud)); });
+}
+
+int cardea_proxy_generations(cardea_proxy* p, cardea_text_fn fn, void* ud) {
+  if (!p || !fn) return CARDEA_EINVAL;
+  return capi::guard([&] {
+    list_generations(*p->proxy, told(fn, ud));
+    return CARDEA_OK;
+  });
 }
 
 int cardea_proxy_reauthorize(cardea_proxy* p, const char* selector, size_t n, cardea_error** error) {

@@ -81,19 +81,13 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
     if (handlers_.on_writable) handlers_.on_writable(ud_, token);
     return true;
   }
+  void on_request_log(proxy::Exchange& x) override {
+    if (handlers_.on_request_log) return handlers_.on_request_log(ud_, capi::lent(x));
+    push_record(x, CARDEA_EVENT_REQUEST_LOG);
+  }
   void on_request_end(proxy::Exchange& x) override {
     if (handlers_.on_request_end) return handlers_.on_request_end(ud_, capi::lent(x));
-    if (!wants(CARDEA_EVENT_REQUEST_END)) return;
-    enqueue([&] {
-      cardea_queue::Item item = describe(x, CARDEA_EVENT_REQUEST_END);
-      item.event.value = x.outcome().status;
-      item.event.token = x.host_token();
-      for (int what :
-           {CARDEA_STR_CAUSE, CARDEA_STR_FLAGS, CARDEA_STR_CLUSTER, CARDEA_STR_ENDPOINT, CARDEA_STR_ACCESS_RECORD}) {
-        put(item, what, [&](cardea_str* out) { return capi::request_text(x, what, out); });
-      }
-      return item;
-    });
+    push_record(x, CARDEA_EVENT_REQUEST_END);
   }
   int on_pick(proxy::Exchange& x, const std::vector<cluster::EndpointPtr>& endpoints) override {
     if (!handlers_.on_pick_endpoint) return -1;
@@ -163,6 +157,21 @@ class cardea_proxy::HostHooks final : public proxy::Hooks {
       cardea_queue::Item item;
       item.event.type = uint32_t(type);
       item.event.token = token;
+      return item;
+    });
+  }
+  void push_record(const proxy::Exchange& x, int type) {
+    if (!wants(type)) return;
+    enqueue([&] {
+      cardea_queue::Item item = describe(x, type);
+      item.event.value = x.outcome().status;
+      item.event.token = x.host_token();
+      for (int what :
+           {CARDEA_STR_CAUSE, CARDEA_STR_FLAGS, CARDEA_STR_CLUSTER, CARDEA_STR_ENDPOINT, CARDEA_STR_ACCESS_RECORD}) {
+        if (x.is_over() || (what != CARDEA_STR_CAUSE && what != CARDEA_STR_FLAGS)) {
+          put(item, what, [&](cardea_str* out) { return capi::request_text(x, what, out); });
+        }
+      }
       return item;
     });
   }
@@ -287,7 +296,7 @@ int cardea_authorize_complete(cardea_token t, int decision, const char* identity
 }
 
 int cardea_proxy_set_queue(cardea_proxy* p, cardea_queue* q, uint32_t types) {
-  constexpr uint32_t kTypes = (2u << CARDEA_EVENT_WRITABLE) - (1u << CARDEA_EVENT_AUTHORIZE);
+  constexpr uint32_t kTypes = (2u << CARDEA_EVENT_REQUEST_LOG) - (1u << CARDEA_EVENT_AUTHORIZE);
   if (!p || types & ~kTypes) return CARDEA_EINVAL;
   if (p->proxy->has_workers()) return CARDEA_ESEALED;
   p->hooks->set_queue(q, types);

@@ -1,6 +1,7 @@
 // The admin interface: its server by itself, and the proxy's resources behind it.
 #include "admin/admin.h"
 
+#include "proxy/cluster_list.h"
 #include "proxy/metrics.h"
 #include "proxy_access.h"
 #include "proxy_rows.h"
@@ -446,9 +447,53 @@ TEST_P(AdminRoutes, Configuration) {
   EXPECT_NE(text.find("\"generation\":1,"), std::string::npos) << text;
   EXPECT_NE(text.find("\"routes\":[\"events\"]"), std::string::npos) << text;
   EXPECT_EQ(text.find("keys"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"generations\":[{\"generation\":1,\"exchanges\":0}]}"), std::string::npos) << text;
   apply(users("alice"));
   EXPECT_NE(ask("GET", "/config").body.text.find("\"generation\":2,"), std::string::npos)
       << "and the same connection goes on";
+}
+
+TEST_P(AdminRoutes, GenerationsThatLive) {
+  begin_admin();
+  auto generations = [&] {
+    const std::string text = ask("GET", "/config").body.text;
+    const size_t at = text.find("\"generations\":");
+    return at == std::string::npos ? text : text.substr(at + 14, text.size() - at - 16);
+  };
+  std::weak_ptr<const config::Snapshot> first = proxy->snapshot();
+  open_stream("alice");
+  open_stream("bob");
+  apply(users("alice, bob"));
+  std::weak_ptr<const config::Snapshot> second = proxy->snapshot();
+  EXPECT_EQ(generations(), "[{\"generation\":1,\"exchanges\":2},{\"generation\":2,\"exchanges\":0}]");
+  const size_t late = open_stream("alice");
+  apply(users("alice, bob"));
+  EXPECT_EQ(
+      generations(),
+      "[{\"generation\":1,\"exchanges\":2},{\"generation\":2,\"exchanges\":1},{\"generation\":3,\"exchanges\":0}]");
+  service->end(*upstream[0]);
+  loop.run();
+  EXPECT_FALSE(first.expired()) << "bob's still goes by it";
+  service->end(*upstream[1]);
+  loop.run();
+  EXPECT_TRUE(first.expired()) << "its last exchange is over";
+  EXPECT_EQ(generations(), "[{\"generation\":2,\"exchanges\":1},{\"generation\":3,\"exchanges\":0}]");
+  EXPECT_FALSE(second.expired());
+  service->end(*upstream[late]);
+  loop.run();
+  EXPECT_TRUE(second.expired());
+  EXPECT_EQ(generations(), "[{\"generation\":3,\"exchanges\":0}]");
+}
+
+TEST_P(AdminRoutes, Clusters) {
+  begin_admin();
+  open_stream("alice");
+  const std::string text = ask("GET", "/clusters").body.text;
+  EXPECT_EQ(text, list_clusters(*proxy) + "\n");
+  EXPECT_NE(text.find("{\"clusters\":[{\"name\":\"events\","), std::string::npos) << text;
+  EXPECT_NE(text.find("\"requests\":1,"), std::string::npos) << text;
+  EXPECT_NE(text.find("{\"address\":\"10.0.0.1:80\",\"weight\":1,"), std::string::npos) << text;
+  EXPECT_EQ(ask("POST", "/clusters").status, 405);
 }
 
 TEST_P(AdminRoutes, ListingAndEnding) {

@@ -45,6 +45,43 @@ static void each_is_described(void) {
   scene_close(&s);
 }
 
+/* What opens is told at once, what is answered soon only at its end; and who goes by which configuration. */
+static void streams_and_generations(void) {
+  scene s;
+  held waits, socket, tunnel;
+  told t;
+  uint64_t first = 0, second = 0;
+  char wanted[160];
+  cardea_config* again = live_config(TEAM, TEAM);
+  live_open(&s, live_config(TEAM, TEAM));
+  SAME(cardea_proxy_generation(s.proxy, &first), CARDEA_OK);
+  hold(&s, &waits, WAIT, "alice");
+  SAME(s.seen.logged, 0);
+  hold(&s, &socket, SOCKET, "alice");
+  SAME(s.seen.logged, 1);
+  SAYS(s.seen.log, "\"status\":101,");
+  SAYS(s.seen.log, "\"event\":\"start\"}");
+  SAYS(s.seen.log, socket.id);
+  SAME(cardea_proxy_apply(s.proxy, again, NULL), CARDEA_OK);
+  cardea_config_unref(again);
+  SAME(cardea_proxy_generation(s.proxy, &second), CARDEA_OK);
+  hold(&s, &tunnel, TUNNEL, "alice");
+  SAME(s.seen.logged, 2);
+  memset(&t, 0, sizeof t);
+  SAME(cardea_proxy_generations(s.proxy, take_text, &t), CARDEA_OK);
+  pump_idle(s.worker);
+  SAME(t.count, 1);
+  SAYS(t.json, "\"routes\":[\"web\",\"db\"]");
+  sprintf(wanted, "\"generations\":[{\"generation\":%lu,\"exchanges\":2},{\"generation\":%lu,\"exchanges\":1}]}",
+          (unsigned long)first, (unsigned long)second);
+  SAYS(t.json, wanted);
+  let_go(&waits);
+  let_go(&socket);
+  let_go(&tunnel);
+  CHECK(pump_until(s.worker, NULL, &s.seen.ended, 3));
+  scene_close(&s);
+}
+
 /* The hook has not answered yet: nobody is known, and it is listed all the same. */
 static void who_is_pending_is_listed(void) {
   scene s;
@@ -222,6 +259,8 @@ static void null_arguments(void) {
     SAME(call, CARDEA_EINVAL); \
     CHECK(error == NULL);      \
   } while (0)
+  SAME(cardea_proxy_generations(NULL, take_text, &t), CARDEA_EINVAL);
+  SAME(cardea_proxy_generations(s.proxy, NULL, &t), CARDEA_EINVAL);
   REFUSED(cardea_proxy_list(NULL, NULL, 0, take_text, &t, &error));
   REFUSED(cardea_proxy_list(s.proxy, NULL, 0, NULL, &t, &error));
   REFUSED(cardea_proxy_reauthorize(NULL, NULL, 0, &error));
@@ -340,6 +379,7 @@ static void a_dry_run_names_those_that_applying_ends(void) {
 }
 
 const test_case live_cases[] = {{"each_is_described", each_is_described},
+                                {"streams_and_generations", streams_and_generations},
                                 {"who_is_pending_is_listed", who_is_pending_is_listed},
                                 {"every_property_that_is_given_must_fit", every_property_that_is_given_must_fit},
                                 {"malformed_selectors", malformed_selectors},

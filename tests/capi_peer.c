@@ -360,6 +360,14 @@ static void on_request_end(void* ud, cardea_request* r) {
   count(s, &s->ended);
 }
 
+static void on_request_log(void* ud, cardea_request* r) {
+  seen* s = (seen*)ud;
+  pthread_mutex_lock(&s->mutex);
+  keep(s->log, sizeof s->log, r, CARDEA_STR_ACCESS_RECORD);
+  pthread_mutex_unlock(&s->mutex);
+  count(s, &s->logged);
+}
+
 static void on_conn_open(void* ud, cardea_conn* c) {
   seen* s = (seen*)ud;
   if (s->in_conn) s->in_conn(s, c, 1);
@@ -377,6 +385,7 @@ void seen_fill(cardea_handlers* handlers) {
   handlers->struct_size = sizeof *handlers;
   handlers->on_authorize = on_authorize;
   handlers->on_request_end = on_request_end;
+  handlers->on_request_log = on_request_log;
   handlers->on_conn_open = on_conn_open;
   handlers->on_conn_close = on_conn_close;
 }

@@ -65,6 +65,8 @@ typedef struct seen {
   int status; /* of the last request, the last completion */
   cardea_token token;
   char path[256], cause[128], identity[128], record[4096], header[128];
+  int logged; /* records of streams that live; the last of them */
+  char log[4096];
   void (*in_authorize)(struct seen* s, cardea_request* r, cardea_token t);
   void (*in_request_end)(struct seen* s, cardea_request* r);
   void (*in_conn)(struct seen* s, cardea_conn* c, int opened);

@@ -1,7 +1,7 @@
 /* The event queue in the place of callbacks. C89. */
 #include <poll.h>
 
-#include "capi_tests.h"
+#include "capi_live.h"
 
 #define ALL                                                                                       \
   (1u << CARDEA_EVENT_AUTHORIZE | 1u << CARDEA_EVENT_REQUEST_END | 1u << CARDEA_EVENT_CONN_OPEN | \
@@ -25,7 +25,7 @@ static void stage_open(stage* s, size_t capacity, uint32_t types) {
   SAME(cardea_proxy_new(config, NULL, NULL, NULL, &s->proxy, NULL), CARDEA_OK);
   cardea_config_unref(config);
   SAME(cardea_queue_new(capacity, &s->queue), CARDEA_OK);
-  SAME(cardea_proxy_set_queue(s->proxy, s->queue, 1u << 12), CARDEA_EINVAL);
+  SAME(cardea_proxy_set_queue(s->proxy, s->queue, 1u << 13), CARDEA_EINVAL);
   SAME(cardea_proxy_set_queue(s->proxy, s->queue, 1u), CARDEA_EINVAL);
   SAME(cardea_proxy_set_queue(s->proxy, s->queue, types), CARDEA_OK);
   SAME(cardea_worker_new(s->proxy, &s->worker, NULL), CARDEA_OK);
@@ -249,9 +249,44 @@ static void a_handler_wins_over_the_event(void) {
   cardea_proxy_unref(s.proxy);
 }
 
+/* A tunnel is told when it opens and when it ends. */
+static void a_streams_records(void) {
+  stage s;
+  client c;
+  cardea_event e;
+  cardea_str none;
+  char id[64];
+  cardea_config* config = live_config(ANYBODY, ANYBODY);
+  s.done = 0;
+  SAME(cardea_proxy_new(config, NULL, NULL, NULL, &s.proxy, NULL), CARDEA_OK);
+  cardea_config_unref(config);
+  SAME(cardea_queue_new(0, &s.queue), CARDEA_OK);
+  SAME(cardea_proxy_set_queue(s.proxy, s.queue, 1u << CARDEA_EVENT_REQUEST_LOG | 1u << CARDEA_EVENT_REQUEST_END),
+       CARDEA_OK);
+  SAME(cardea_worker_new(s.proxy, &s.worker, NULL), CARDEA_OK);
+  s.port = cardea_worker_bound_port(s.worker, 0);
+  client_open(&c, s.port);
+  client_send(&c, "CONNECT db.test:5432 HTTP/1.1\r\nHost: db.test:5432\r\n\r\n");
+  e = next(&s, NULL);
+  SAME(e.type, CARDEA_EVENT_REQUEST_LOG);
+  SAME(e.value, 200);
+  CHECK(strcmp(string_of(&s, &e, CARDEA_STR_ROUTE), "db") == 0);
+  SAYS(string_of(&s, &e, CARDEA_STR_ACCESS_RECORD), "\"event\":\"start\"}");
+  SAME(cardea_queue_str(s.queue, e.ref, CARDEA_STR_CAUSE, &none), CARDEA_ENOTFOUND);
+  sprintf(id, "%.40s", string_of(&s, &e, CARDEA_STR_REQUEST_ID));
+  client_close(&c);
+  e = next(&s, NULL);
+  SAME(e.type, CARDEA_EVENT_REQUEST_END);
+  CHECK(strcmp(string_of(&s, &e, CARDEA_STR_REQUEST_ID), id) == 0);
+  SAYS(string_of(&s, &e, CARDEA_STR_ACCESS_RECORD), "\"event\":\"end\"}");
+  CHECK(!waits(&s));
+  stage_close(&s);
+}
+
 const test_case queue_cases[] = {{"a_request_through_the_queue", a_request_through_the_queue},
                                  {"only_the_types_that_were_asked_for", only_the_types_that_were_asked_for},
                                  {"a_full_queue_denies_and_counts", a_full_queue_denies_and_counts},
                                  {"strides", strides},
                                  {"a_handler_wins_over_the_event", a_handler_wins_over_the_event},
+                                 {"a_streams_records", a_streams_records},
                                  {NULL, NULL}};

@@ -33,8 +33,18 @@ class Clocks : public testing::TestWithParam<Timed>, protected ProxyFixture {
     for (const char* key : kAlways) add(key, "1h");
     return all;
   }
+  // The clocks of a try: off, but for these.
+  std::string tries(const std::string& own, const std::string& lines = "") const {
+    std::string all = own;
+    for (const std::string key : {"per_try_timeout", "per_try_idle_timeout"}) {
+      // A try may not take longer than all of them.
+      const bool may_be = key == "per_try_idle_timeout" || lines.find("default_upstream_timeout") == std::string::npos;
+      if (GetParam().others && may_be && own.find(key + ":") == std::string::npos) all += ", " + key + ": 1h";
+    }
+    return all.empty() ? "" : "retry_policy: {retry_on: retriable-4xx, num_retries: 0" + all + "}";
+  }
   void begin(const std::string& lines, const std::string& routes = "") {
-    start(file(routes.empty() ? route(to("10.0.0.1:80")) : routes, clocks(lines)));
+    start(file(routes.empty() ? route(to("10.0.0.1:80"), tries("", lines)) : routes, clocks(lines)));
     service = serve("10.0.0.1:80", GetParam().up_h2);
     client = connect(down_h2());
   }
@@ -399,6 +409,44 @@ TEST_P(Clocks, TheLongestExchangeIsCutWhateverPasses) {
     service->body(r, "y");
   }
   expect_cut_in(1000);
+}
+
+TEST_P(Clocks, OneTry) {
+  begin("", route(to("10.0.0.1:80"), tries(", per_try_timeout: 5s")));
+  client->get("/");
+  auto& r = service->expect("GET", "/");
+  expect_status_in(5000, 504);
+  EXPECT_TRUE(r.reset || r.connection->peer->closed) << "the service is told";
+  EXPECT_EQ(causes(), "upstream_timeout:per_try_timeout");
+}
+
+TEST_P(Clocks, ATryThatPassesNothing) {
+  begin("", route(to("10.0.0.1:80"), tries(", per_try_idle_timeout: 5s")));
+  upload();
+  loop.advance(4000);
+  client->body(0, "x");
+  expect_status_in(5000, 504);
+  EXPECT_EQ(causes(), "upstream_timeout:per_try_idle_timeout");
+}
+
+// A route's clocks hold instead of the global ones, in either direction where they may.
+TEST_P(Clocks, ARoutesOwnClocksWin) {
+  begin("default_upstream_timeout: 1s\nstream_idle_timeout: 5s\nmax_stream_duration: 1s",
+        route(to("10.0.0.1:80"), "timeout: 3s\nidle_timeout: 2s\nmax_stream_duration: 4s"));
+  client->get("/");
+  service->expect("GET", "/");
+  expect_status_in(2000, 504);
+  EXPECT_EQ(causes(), "stream_idle");
+  client->get("/");
+  auto& r = service->expect("GET", "/");
+  loop.advance(1500);
+  service->head(r, 200);
+  loop.advance(1499);
+  service->body(r, "x");
+  loop.advance(0);
+  EXPECT_FALSE(client->answer(1).reset);
+  expect_cut_in(1, 1);
+  EXPECT_EQ(hooks->causes.back(), "truncated:upstream_timeout:response");
 }
 
 // ---- connecting and deciding ------------------------------------------------------------------------

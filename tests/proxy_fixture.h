@@ -38,6 +38,7 @@ class TestHooks final : public proxy::Hooks {
   bool on_serve(proxy::Exchange& x, uint64_t token) override { return serve(x, token); }
   bool on_readable(uint64_t) override { return ++readable, hears; }
   bool on_writable(uint64_t) override { return ++writable, hears; }
+  void on_request_log(proxy::Exchange& x) override { append_access_record(logs.emplace_back(), x); }
   void on_request_end(proxy::Exchange& x) override {
     --live_;
     append_access_record(records.emplace_back(), x);
@@ -56,6 +57,7 @@ class TestHooks final : public proxy::Hooks {
   bool hears = true;  // what on_readable and on_writable say
   std::vector<uint64_t> asked;
   std::vector<std::string> paths, records, causes;
+  std::vector<std::string> logs;  // records of streams that live
   std::vector<proxy::Exchange::Outcome> outcomes;
   int opened = 0, closed = 0;
 

@@ -245,7 +245,7 @@ TEST_P(Retry, PerTryTimeoutIsTheTrysOwn) {
   begin_retry("retry_on: 5xx, num_retries: 1, per_try_timeout: 1s");
   client->get("/x");
   auto& first = service->expect("GET", "/x");
-  EXPECT_NE(list().find("\"per_try_timeout\":1000"), std::string::npos) << list();
+  EXPECT_NE(list().find("\"per_try_timeout\":{\"left_ms\":1000,\"from\":\"route\"}"), std::string::npos) << list();
   loop.advance(999);
   EXPECT_FALSE(first.reset);
   loop.advance(1);

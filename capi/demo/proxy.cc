@@ -224,7 +224,7 @@ class Flag {
   bool up_ = false;
 };
 
-void on_request_end(void* log, cardea_request* r) {
+void write_record(void* log, cardea_request* r) {
   cardea_str record;
   if (cardea_request_get_str(r, CARDEA_STR_ACCESS_RECORD, &record) == CARDEA_OK)
     static_cast<LineWriter*>(log)->line(record);
@@ -259,7 +259,7 @@ class Demo {
   int start(cardea_config* config) {
     cardea_handlers handlers{};
     handlers.struct_size = sizeof handlers;
-    if (access_log_.wanted()) handlers.on_request_end = on_request_end;
+    if (access_log_.wanted()) handlers.on_request_end = handlers.on_request_log = write_record;
     cardea_error* error = nullptr;
     int code = cardea_proxy_new(config, &handlers, &access_log_, nullptr, &proxy_, &error);
     if (code != CARDEA_OK) return complain(code, error, arguments_.config);

@@ -193,6 +193,7 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 #define CARDEA_OPT_GLOBAL_CIRCUIT_BREAKER_THRESHOLDS 1055
 #define CARDEA_OPT_GLOBAL_METRICS_ADDRESS 1056
 #define CARDEA_OPT_GLOBAL_LIMITS 1057
+#define CARDEA_OPT_GLOBAL_ACCESS_LOG_PERIODIC_INTERVAL 1058
 #define CARDEA_OPT_LISTENER_ADDRESS 2001
 #define CARDEA_OPT_LISTENER_CODEC_TYPE 2002
 #define CARDEA_OPT_LISTENER_USE_PROXY_PROTOCOL 2003
@@ -387,6 +388,9 @@ typedef struct cardea_handlers {
   void (*on_writable)(void *ud, cardea_token t);
   /* Once for each request, before anything is asked about it: its route is known, or none took it. on_request_end follows. */
   void (*on_request_start)(void *ud, cardea_request *r);
+  /* A tunnel has opened, or a stream of gRPC or of events lives for a second; and every access_log.periodic_interval after that, until
+   * on_request_end. CARDEA_STR_ACCESS_RECORD is a `start` or `periodic` record then: bytes and duration so far. */
+  void (*on_request_log)(void *ud, cardea_request *r);
 } cardea_handlers;
 
 #define CARDEA_HEALTH_UNHEALTHY 1 /* active checks failed */
@@ -446,7 +450,7 @@ CARDEA_API int cardea_body_read(cardea_token t, char *buffer, size_t capacity, s
 #define CARDEA_STR_PROTOCOL 15    /* "HTTP/1.1", "HTTP/2.0" */
 #define CARDEA_STR_TLS_VERSION 16 /* "TLSv1.3", empty without TLS */
 #define CARDEA_STR_SNI 17
-#define CARDEA_STR_ACCESS_RECORD 18 /* the exchange as one JSON object (on_request_end) */
+#define CARDEA_STR_ACCESS_RECORD 18 /* the exchange as one JSON object (on_request_end, on_request_log) */
 #define CARDEA_STR_HEADERS 19       /* queue events only: "name: value\r\n" lines */
 #define CARDEA_STR_EMAIL 20
 #define CARDEA_STR_CERTIFICATE_FINGERPRINT 21 /* SHA-256 of the client's certificate, trusted or not, in lower-case hex */
@@ -525,9 +529,14 @@ CARDEA_API int cardea_proxy_metrics(const cardea_proxy *p, cardea_text_fn fn, vo
 /* Answers from all workers are one JSON text; fn is called exactly once, on a worker's thread, or on the caller's when no worker is
  * left. */
 
-/* {"exchanges": [...], "count": n}. Each: id, route, user, peer, protocol, kind, state, age_ms, bytes, lease_ms, clocks, … */
+/* {"exchanges": [...], "count": n}. Each: id, trace_id, route, user, peer, protocol, kind, state, age_ms, bytes, lease_ms, clocks, …
+ * "clocks": {"timeout": {"left_ms": n, "from": "route"}, …}: those that run, and where each was set: route, global or default. */
 CARDEA_API int cardea_proxy_list(cardea_proxy *p, const char *selector, size_t n, cardea_text_fn fn, void *ud,
                                  cardea_error **error);
+/* {"generation": that of new requests, "listeners": [names], "routes": [names], "generations": [{"generation", "exchanges"}, …]}: the newest
+ * configuration, and each older one that live requests still go by, with their number; oldest first. The memory of an older one is
+ * free when its last request is over and the host has let go of it. */
+CARDEA_API int cardea_proxy_generations(cardea_proxy *p, cardea_text_fn fn, void *ud);
 /* Judges again now; where the policy names the host, on_authorize is asked again. */
 CARDEA_API int cardea_proxy_reauthorize(cardea_proxy *p, const char *selector, size_t n, cardea_error **error);
 /* `who`: {"user": id or e-mail} or {"certificate_fingerprint"}, and perhaps {"until": Unix seconds or "2030-01-31T12:00:00Z"}. From
@@ -626,6 +635,7 @@ CARDEA_API void cardea_worker_free(cardea_worker *w);
 #define CARDEA_EVENT_REQUEST 9      /* token; answer it. As on_request, with the strings of AUTHORIZE */
 #define CARDEA_EVENT_READABLE 10    /* token. As on_readable */
 #define CARDEA_EVENT_WRITABLE 11    /* token. As on_writable */
+#define CARDEA_EVENT_REQUEST_LOG 12 /* As on_request_log, with the fields and strings of REQUEST_END but CAUSE and FLAGS */
 
 /* 64 bytes; grows only at its end: poll is told the size. */
 typedef struct cardea_event {

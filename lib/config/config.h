@@ -76,6 +76,10 @@ struct ClaimHeader {
 // downstream_mtls: what happens to clients without a trusted certificate.
 enum class Enforcement : uint8_t { none, policy, policy_with_default_deny, reject_connection };
 
+// Where a setting's value in force was stated; built_in: nowhere.
+enum class Origin : uint8_t { built_in, global, route };
+const char* origin_name(Origin origin);  // "default", "global", "route"
+
 struct Route {
   std::string name;
   uint32_t index = 0;
@@ -99,6 +103,9 @@ struct Route {
   Millis timeout = 30'000;          // from the request's end to the response's end; 0 off
   Millis idle_timeout = 300'000;    // no byte either way; 0 off
   Millis max_stream_duration = 0;   // 0 off
+  struct Origins {
+    Origin timeout{}, idle_timeout{}, max_stream_duration{};
+  } origins;
   uint32_t buffer_limit = 32 * 1024;
   std::optional<route::RetryPolicy> retry;     // nullopt: only what cannot be told from a first try
   std::vector<route::HashPolicy> hash_policy;  // for ring_hash and maglev
@@ -134,12 +141,16 @@ struct Snapshot {
   Millis max_connection_duration = 0;
   Millis drain_timeout = 600'000;
   bool drain_gradual = true;  // drain_strategy
+  struct Origins {
+    Origin timeout_read{}, timeout_write{}, authorize_timeout{}, max_connection_duration{}, drain_timeout{};
+  } origins;
   uint32_t max_connections = 50'000;
   uint32_t workers = 1;
-  std::string access_log;          // path; empty: standard output of the demo; "off": none
-  std::string base_dir;            // what relative paths started from
-  std::vector<std::string> files;  // every file that was read: what to watch
-  int64_t option(int id) const;    // effective integer value of a global option, for the ABI's reader
+  std::string access_log;                // path; empty: standard output of the demo; "off": none
+  Millis access_log_interval = 600'000;  // between two records of a long-lived stream; 0 off
+  std::string base_dir;                  // what relative paths started from
+  std::vector<std::string> files;        // every file that was read: what to watch
+  int64_t option(int id) const;          // effective integer value of a global option, for the ABI's reader
   std::vector<std::pair<int, int64_t>> globals;
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;

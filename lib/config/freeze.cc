@@ -59,6 +59,9 @@ void Freezer::freeze_globals() {
   s.max_connection_duration = millis(d.max_connection_duration);
   s.drain_timeout = millis(d.drain_timeout);
   s.drain_gradual = d.drain_strategy.value != "immediate";
+  auto origin = [](const auto& value) { return usable(value) ? Origin::global : Origin::built_in; };
+  s.origins = {origin(d.timeout_read), origin(d.timeout_write), origin(d.authorize_timeout),
+               origin(d.max_connection_duration), origin(d.drain_timeout)};
   s.max_connections = number(d.max_connections);
   s.workers = number(d.workers);
   if (s.workers == 0) s.workers = std::max(1u, std::thread::hardware_concurrency());
@@ -83,6 +86,7 @@ void Freezer::freeze_globals() {
   s.forwarding.skip_xff_append = d.skip_xff_append.value;
   s.forwarding.xff_num_trusted_hops = number(d.xff_num_trusted_hops);
   const std::string& log = d.access_log_path.value;
+  s.access_log_interval = millis(d.access_log_periodic_interval);
   s.access_log = log == "off" ? log : sources_.resolve(log);
   if (d.access_log_path.set && !d.access_log_path.bad && log.empty()) {
     faults_.add(d.access_log_path.mark, "access_log.path", "is empty; off turns the log off");

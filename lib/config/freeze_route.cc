@@ -288,6 +288,9 @@ void Freezer::freeze_times(const RouteDraft& draft, const Place& place, Route& o
   auto pick = [](const Value<int64_t>& own, const Value<int64_t>& global) {
     return static_cast<Millis>(own.set && !own.bad ? own.value : global.value);
   };
+  auto origin = [](const Value<int64_t>& own, const Value<int64_t>& global) {
+    return usable(own) ? Origin::route : usable(global) ? Origin::global : Origin::built_in;
+  };
   out.allow_websockets = draft.allow_websockets.value;
   // What lives long by its nature: the global times are about requests.
   static const Value<int64_t> kOff;
@@ -295,6 +298,9 @@ void Freezer::freeze_times(const RouteDraft& draft, const Place& place, Route& o
   out.timeout = pick(draft.timeout, relaxed ? kOff : draft_.default_upstream_timeout);
   out.idle_timeout = pick(draft.idle_timeout, relaxed ? kOff : draft_.stream_idle_timeout);
   out.max_stream_duration = pick(draft.max_stream_duration, draft_.max_stream_duration);
+  out.origins = {origin(draft.timeout, draft_.default_upstream_timeout),
+                 origin(draft.idle_timeout, draft_.stream_idle_timeout),
+                 origin(draft.max_stream_duration, draft_.max_stream_duration)};
   out.buffer_limit =
       static_cast<uint32_t>(pick(draft.per_connection_buffer_limit_bytes, draft_.per_connection_buffer_limit_bytes));
   int64_t most = draft_.stream_idle_timeout.value;

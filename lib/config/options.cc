@@ -318,6 +318,10 @@ const OptionRow* option_next(const OptionRow* previous) {
   return next == std::end(kRows) ? nullptr : next;
 }
 
+const char* origin_name(Origin origin) {
+  return origin == Origin::route ? "route" : origin == Origin::global ? "global" : "default";
+}
+
 int64_t Snapshot::option(int id) const {
   auto found = std::lower_bound(globals.begin(), globals.end(), id,
                                 [](const std::pair<int, int64_t>& row, int wanted) { return row.first < wanted; });

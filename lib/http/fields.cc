@@ -51,6 +51,8 @@ constexpr std::array<Bytes, kIds> kNames = {
     "x-real-ip",
     "x-request-id",
     "x-requested-with",
+    "traceparent",
+    "tracestate",
 };
 
 constexpr std::array<char, 256> make_lower() {

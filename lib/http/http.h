@@ -56,6 +56,8 @@ enum class FieldId : uint8_t {
   x_real_ip,
   x_request_id,
   x_requested_with,
+  traceparent,
+  tracestate,
   count_
 };
 FieldId field_id(Bytes name);  // any case

@@ -36,20 +36,8 @@ void metrics(Worker& worker, const Request&, Answer answer) {
   answer({200, metrics_text(worker.proxy()), "text/plain; version=0.0.4; charset=utf-8"});
 }
 
-// Names and numbers only: no key, no token, no address of a service.
 void config(Worker& worker, const Request&, Answer answer) {
-  const config::SnapshotPtr s = worker.proxy().snapshot();
-  std::string out = "{\"generation\":" + std::to_string(s->generation) + ",\"listeners\":[";
-  for (const config::Listener& l : s->listeners) {
-    if (out.back() != '[') out += ',';
-    append_json_string(out, l.name);
-  }
-  out += "],\"routes\":[";
-  for (const config::Route& r : s->routes) {
-    if (out.back() != '[') out += ',';
-    append_json_string(out, r.name);
-  }
-  answer({200, out + "]}\n"});
+  list_generations(worker.proxy(), told(worker, std::move(answer)));
 }
 
 void exchanges(Worker& worker, const Request&, Answer answer) {

@@ -345,7 +345,7 @@ void Exchange::end_grpc(const End& why, Bytes status) {
 bool Exchange::is_long_lived() const {
   if (finished_ || !response_begun_ || response_complete_) return false;
   if (tunnel_) return tunnel_->is_open();
-  return (event_stream_ || is_grpc()) && loop().now() - started_at_ >= kLongLived;
+  return loop().now() - started_at_ >= kLongLived && (event_stream_ || is_grpc());
 }
 
 void Exchange::leave(const End& why) {

@@ -7,6 +7,7 @@
 #include "proxy/identity_headers.h"
 #include "proxy/record.h"
 #include "proxy/tunnel.h"
+#include "route/trace.h"
 
 namespace cardea::proxy {
 
@@ -41,6 +42,7 @@ Exchange::Exchange(Session& session, http::RequestPtr head, http::ResponseSender
 void Exchange::on_head() {
   const config::Snapshot& s = snapshot();
   id_ = worker_.new_request_id(head_->arena);
+  traceparent_ = route::traceparent_of(*head_, worker_.random());
   original_target_ = head_->target;
   original_authority_ = head_->authority;
   client_ip_ = route::client_address(*head_, s.forwarding, session_.peer_ip());
@@ -160,6 +162,7 @@ bool Exchange::prepare_request() {
                            worker_.assertions(),
                            loop().unix_ms() / 1000,
                            h.arena};
+  route::apply_trace(h.fields, traceparent_);
   strip_credential(h, credential_);
   identity.replace(h.fields);
   for (const std::string& name : route_->remove_request_headers) h.fields.remove(name);
@@ -329,6 +332,7 @@ void Exchange::forward_response_head(http::ResponsePtr head) {
   read_by_ = 0;  // a service that answers already has what it needs: both directions may stream on
   outcome_.status = head->status;
   down_.send_head(*head);
+  log_stream();
 }
 
 void Exchange::FromUpstream::on_body(Bytes bytes) {
@@ -447,9 +451,10 @@ void Exchange::cut(const End& why, bool promised_first) {
 
 void Exchange::arm() {
   Millis next = 0;
-  each_clock([&next](const char*, Millis at) {
+  each_clock([&next](const char*, Millis at, config::Origin) {
     if (!next || at < next) next = at;
   });
+  if (log_at_ && (!next || log_at_ < next)) next = log_at_;
   if (next) timer_.start_at(next);
 }
 
@@ -483,7 +488,24 @@ void Exchange::on_clock() {
     return end(waits_for_client && !response_begun_ ? End{EndCause::client_timeout, "idle"}
                                                     : End{EndCause::stream_idle});
   }
+  if (due(log_at_)) {
+    log_at_ = now + snapshot().access_log_interval;
+    worker_.proxy().hooks().on_request_log(*this);
+  }
   arm();
+}
+
+void Exchange::log_stream() {
+  if (log_begun_ || !is_long_lived()) return;
+  worker_.proxy().hooks().on_request_log(*this);
+  log_begun_ = true;
+  if (!snapshot().access_log_interval) return;
+  log_at_ = loop().now() + snapshot().access_log_interval;
+  arm();
+}
+
+const char* Exchange::event() const {
+  return finished_ ? "end" : log_begun_ ? "periodic" : "start";
 }
 
 // ---- 9. It is over --------------------------------------------------------------------------------

@@ -45,6 +45,8 @@ class Exchange final : public net::Deferred,
   void withdraw(const http::End& why, std::string by);
   // A tunnel, or a stream of gRPC or of events that has lived for a while: it does not end by itself soon.
   bool is_long_lived() const;
+  // Tells the host when it is such a one, and from then on at intervals. Does nothing the second time.
+  void log_stream();
   // Such a one is asked to go, in the way that its protocol has for that.
   void leave(const http::End& why);
   // What `generation` would say now, with the hook's last answer. Changes nothing: for dry runs.
@@ -59,6 +61,7 @@ class Exchange final : public net::Deferred,
   void begin_lease();  // it has lived for a while: from now on it is judged again when its time comes
   // Whether it has passed and can be judged again.
   bool holds_lease() const { return outcome_.allowed && !finished_ && !ending_; }
+  bool is_over() const { return finished_; }
   bool ending() const { return ending_; }            // both ends of a tunnel were told, and close it when they like
   uint64_t judged_in() const { return judged_in_; }  // the worker's round of judging that it was last part of
   void set_judged_in(uint64_t round) { judged_in_ = round; }
@@ -77,6 +80,7 @@ class Exchange final : public net::Deferred,
   const config::Route* route() const { return route_; }  // null: none matched
   int64_t began_unix_ms() const;                         // wall clock
   Bytes id() const { return id_; }                       // X-Request-Id
+  Bytes trace_id() const { return traceparent_.substr(3, 32); }
   Bytes host() const { return host_.host; }
   Bytes path() const { return path_.path; }  // normalised: what was matched and judged
   Bytes query() const { return path_.query; }
@@ -104,27 +108,38 @@ class Exchange final : public net::Deferred,
   const Outcome& outcome() const { return outcome_; }
   const policy::Decision& decision() const { return decision_; }
   Millis now() const;         // its loop's
+  const char* event() const;  // what its access record tells now: "start", "periodic", "end"
   const char* state() const;  // "pending", "connecting", "waiting", "streaming", "ending"
   const char* kind() const;   // "http", "grpc", "websocket", "tcp"
-  // Calls fn(name of the setting, moment in Loop::now() time) for each clock that runs.
+  // Calls fn(name of the setting, moment in Loop::now() time, config::Origin) for each clock of its own that runs.
   template <class Fn>
   void each_clock(Fn fn) const {
-    const std::pair<const char*, Millis> all[] = {{"timeout_read", read_by_},
-                                                  {"timeout_write", write_by_},
-                                                  {"timeout", respond_by_},
-                                                  {"authorize_timeout", authorize_by_},
-                                                  {"max_stream_duration", stop_at_},
-                                                  {"idle_timeout", idle_at_},
-                                                  {"farewell", end_by_}};
-    for (const auto& [name, at] : all) {
-      if (at) fn(name, at);
+    using config::Origin;
+    const config::Snapshot::Origins& global = snapshot().origins;
+    const config::Route::Origins route = route_ ? route_->origins : config::Route::Origins{};
+    // Without a timeout of the route, and when half of a tunnel is closed, a bound of our own holds.
+    const bool own_timeout = route_ && route_->timeout, own_idle = route_ && route_->idle_timeout == idle_timeout_;
+    const struct {
+      const char* name;
+      Millis at;
+      Origin from;
+    } all[] = {{"timeout_read", read_by_, global.timeout_read},
+               {"timeout_write", write_by_, global.timeout_write},
+               {"timeout", respond_by_, own_timeout ? route.timeout : Origin::built_in},
+               {"authorize_timeout", authorize_by_, global.authorize_timeout},
+               {"max_stream_duration", stop_at_, route.max_stream_duration},
+               {"idle_timeout", idle_at_, own_idle ? route.idle_timeout : Origin::built_in},
+               {"farewell", end_by_, Origin::built_in}};
+    for (const auto& clock : all) {
+      if (clock.at) fn(clock.name, clock.at, clock.from);
     }
-    if (shares_ && shares_->to_service.at) fn("limits_request", shares_->to_service.at);
-    if (shares_ && shares_->to_client.at) fn("limits_response", shares_->to_client.at);
+    const Origin limits = route_ && !route_->shares.empty() ? Origin::route : Origin::global;
+    if (shares_ && shares_->to_service.at) fn("limits_request", shares_->to_service.at, limits);
+    if (shares_ && shares_->to_client.at) fn("limits_response", shares_->to_client.at, limits);
     if (!tries_) return;
-    if (tries_->retry_at) fn("retry_back_off", tries_->retry_at);
-    if (tries_->try_by) fn("per_try_timeout", tries_->try_by);
-    if (tries_->try_idle_at) fn("per_try_idle_timeout", tries_->try_idle_at);
+    if (tries_->retry_at) fn("retry_back_off", tries_->retry_at, Origin::route);
+    if (tries_->try_by) fn("per_try_timeout", tries_->try_by, Origin::route);
+    if (tries_->try_idle_at) fn("per_try_idle_timeout", tries_->try_idle_at, Origin::route);
   }
   uint64_t host_token() const;  // of a request that the host answers; else 0
   void* host_pointer() const { return host_pointer_; }
@@ -280,7 +295,7 @@ class Exchange final : public net::Deferred,
   const config::Route* route_ = nullptr;
   http::NormalPath path_;
   http::HostPort host_;
-  Bytes original_target_, original_authority_, id_, client_ip_;
+  Bytes original_target_, original_authority_, id_, traceparent_, client_ip_;
   policy::Decision decision_;
   Outcome outcome_;
 
@@ -310,6 +325,7 @@ class Exchange final : public net::Deferred,
   // progress.
   Millis started_at_, idle_timeout_ = 0;
   Millis read_by_ = 0, write_by_ = 0, respond_by_ = 0, authorize_by_ = 0, stop_at_ = 0, idle_at_ = 0, end_by_ = 0;
+  Millis log_at_ = 0;  // of its next record
   net::Timer timer_;
 
   uint64_t token_ = 0;
@@ -322,6 +338,7 @@ class Exchange final : public net::Deferred,
   bool response_complete_ = false;
   bool fresh_ = false;         // the last try got no answer: the next one takes a connection of its own
   bool event_stream_ = false;  // the answer is one (SSE)
+  bool log_begun_ = false;     // log_stream() has told
   bool waited_for_keys_ = false;
   bool token_in_header_ = false;
   bool ending_ = false;        // an open tunnel has been told that it is over

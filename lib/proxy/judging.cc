@@ -23,6 +23,7 @@ void Worker::settle_young() {
     if (x->started_at() + kYoung > now) return young_timer_.start_at(x->started_at() + kYoung);
     settled_.push_front(*x);  // where a round of judging looks first
     x->begin_lease();
+    x->log_stream();
   }
 }
 

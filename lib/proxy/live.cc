@@ -1,6 +1,7 @@
 // Questions to every worker, and their answers in one.
 #include "proxy/live.h"
 
+#include <map>
 #include <mutex>
 
 #include "base/json.h"
@@ -20,6 +21,7 @@ struct Gathering {
   std::mutex mutex;
   std::string first, second;  // JSON objects with commas between them
   size_t count = 0, left_off = 0;
+  std::map<uint64_t, size_t> by_generation;
 };
 
 void append(std::string& list, const std::string& item) {
@@ -71,6 +73,36 @@ void list_exchanges(Proxy& proxy, const Selector& which, Told done) {
           append(g.first, mine);
           g.count += n;
         }
+      });
+}
+
+void list_generations(Proxy& proxy, Told done) {
+  const config::SnapshotPtr newest = proxy.snapshot();
+  std::string out = "{\"generation\":" + std::to_string(newest->generation) + ",\"listeners\":[";
+  auto append_name = [&out](const std::string& name) {
+    if (out.back() != '[') out += ',';
+    append_json_string(out, name);
+  };
+  for (const config::Listener& l : newest->listeners) append_name(l.name);
+  out += "],\"routes\":[";
+  for (const config::Route& r : newest->routes) append_name(r.name);
+  out += "],\"generations\":[";
+  ask_all(
+      proxy,
+      [done, out, generation = newest->generation](Gathering& g) {
+        std::string rows;
+        g.by_generation[generation];
+        for (const auto& [number, exchanges] : g.by_generation) {
+          append(rows,
+                 "{\"generation\":" + std::to_string(number) + ",\"exchanges\":" + std::to_string(exchanges) + "}");
+        }
+        done(out + rows + "]}");
+      },
+      [](Worker& worker, Gathering& g) {
+        std::map<uint64_t, size_t> mine;
+        worker.each_exchange([&](Exchange& x) { ++mine[x.snapshot().generation]; });
+        std::lock_guard lock(g.mutex);
+        for (const auto& [number, exchanges] : mine) g.by_generation[number] += exchanges;
       });
 }
 

@@ -13,9 +13,14 @@ namespace cardea::proxy {
 using Told = std::function<void(std::string json)>;
 
 // {"exchanges": [...], "count": n}: request id, route, user, peer, protocol, age, bytes, what the permission rests on
-// and until when, the clocks that run. At most kMaxListed in all; "left_off" counts the rest.
+// and until when, the clocks that run and where each was set. At most kMaxListed in all; "left_off" counts the rest.
 constexpr size_t kMaxListed = 100'000;
 void list_exchanges(Proxy& proxy, const Selector& which, Told done);
+
+// {"generation": that of new exchanges, "listeners": [names], "routes": [names], "generations": [{"generation",
+// "exchanges"}, ...]}: each configuration that a live exchange still goes by, oldest first, and the newest one. An old
+// one's memory is free when its last exchange is over. No key, no token, no address of a service.
+void list_generations(Proxy& proxy, Told done);
 
 // {"would_end": [...], "would_ask_host": [...], "judged": n}: what apply(snapshot) would do to live exchanges at this
 // moment. Changes nothing.

@@ -47,6 +47,8 @@ class Hooks {
   virtual bool on_writable(uint64_t /*token*/) { return false; }
   // Once for each exchange, before anything is asked about it: as soon as its route is known, or it has none.
   virtual void on_request_start(Exchange&) {}
+  // A stream that lives long (Exchange::is_long_lived): when that is seen, and every access_log.periodic_interval.
+  virtual void on_request_log(Exchange&) {}
   // Terminal: once for each exchange that was routed (or not found), also when drained or cut.
   virtual void on_request_end(Exchange&) {}
   virtual void on_conn_open(Session&) {}

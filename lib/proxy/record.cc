@@ -124,6 +124,7 @@ void append_access_record(std::string& out, const Exchange& x) {
   JsonLine line(out);
   line.text("time", iso_time(x.began_unix_ms()));
   line.text("request_id", x.id());
+  line.text("trace_id", x.trace_id());
   line.text("listener", session.listener());
   line.text("peer", session.stream().peer().text());
   line.text("client_ip", x.client_ip());
@@ -162,16 +163,18 @@ void append_access_record(std::string& out, const Exchange& x) {
   line.number("status", o.status);
   line.number("bytes_in", o.bytes_in);
   line.number("bytes_out", o.bytes_out);
-  line.number("duration_ms", o.duration);
+  line.number("duration_ms", x.is_over() ? o.duration : x.now() - x.started_at());
   line.number("connect_ms", o.connect);
   line.number("first_byte_ms", o.first_byte);
   line.number("attempts", o.attempts);
-  line.text("flags", http::row(o.end.cause).flag);
-  std::string cause;
-  append_cause(cause, x);
-  line.text("cause", cause);
-  if (!o.ended_by.empty()) line.text("ended_by", o.ended_by);
-  line.text("event", "end");
+  if (x.is_over()) {
+    line.text("flags", http::row(o.end.cause).flag);
+    std::string cause;
+    append_cause(cause, x);
+    line.text("cause", cause);
+    if (!o.ended_by.empty()) line.text("ended_by", o.ended_by);
+  }
+  line.text("event", x.event());
   line.end();
 }
 
@@ -180,6 +183,7 @@ void append_live_record(std::string& out, const Exchange& x) {
   const Millis now = x.now();
   JsonLine line(out);
   line.text("id", x.id());
+  line.text("trace_id", x.trace_id());
   line.text("listener", x.session().listener());
   line.text("peer", x.session().stream().peer().text());
   line.text("client_ip", x.client_ip());
@@ -207,7 +211,15 @@ void append_live_record(std::string& out, const Exchange& x) {
   if (x.lease_until()) line.number("lease_ms", x.lease_until() > now ? x.lease_until() - now : 0);
   line.name("clocks");
   JsonLine clocks(out);
-  x.each_clock([&](const char* name, Millis at) { clocks.number(name, at > now ? at - now : 0); });
+  const auto append_clock = [&](const char* name, Millis at, config::Origin from) {
+    clocks.name(name);
+    JsonLine clock(out);
+    clock.number("left_ms", at > now ? at - now : 0);
+    clock.text("from", config::origin_name(from));
+    clock.end();
+  };
+  x.each_clock(append_clock);
+  x.session().each_clock(append_clock);
   clocks.end();
   line.end();
 }

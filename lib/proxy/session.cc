@@ -243,6 +243,14 @@ void Session::arm_clock() {
   if (next) clock_.start_at(next);
 }
 
+void Session::each_clock(const std::function<void(const char*, Millis, config::Origin)>& fn) const {
+  const config::Snapshot& s = *worker_.generation()->snapshot;
+  if (!draining_ && s.max_connection_duration) {
+    fn("max_connection_duration", opened_at_ + s.max_connection_duration, s.origins.max_connection_duration);
+  }
+  if (cut_at_) fn("drain_timeout", cut_at_, s.origins.drain_timeout);
+}
+
 void Session::on_clock() {
   const config::Snapshot& s = *worker_.generation()->snapshot;
   const Millis now = worker_.loop().now();

@@ -1,6 +1,7 @@
 // One downstream connection: handshake, choice of codec, its exchanges, its clocks.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -45,6 +46,8 @@ class Session final : public net::Deferred, public Link, public wire::Wire::Owne
   void* host_pointer() const { return host_pointer_; }
   void set_host_pointer(void* p) { host_pointer_ = p; }
 
+  // Calls fn for each clock of the connection that can end an exchange: as Exchange::each_clock().
+  void each_clock(const std::function<void(const char* name, Millis at, config::Origin from)>& fn) const;
   // Finish what runs, take nothing new; what is left after `allowed` is cut (0: whoever drains sees to that).
   void drain(Millis allowed = 0);
   void close(const http::End& end);  // now

@@ -135,7 +135,7 @@ void Exchange::end_tunnel(const End& why) {
     down_.finish_then_reset(why.cause);
     return finish(why);
   }
-  idle_timeout_ = read_by_ = write_by_ = respond_by_ = authorize_by_ = stop_at_ = idle_at_ = 0;
+  idle_timeout_ = read_by_ = write_by_ = respond_by_ = authorize_by_ = stop_at_ = idle_at_ = log_at_ = 0;
   end_by_ = loop().now() + kFarewell;
   tell_tunnel_client();
   tell_tunnel_service();

@@ -298,6 +298,8 @@ def access_log_is_json(t):
     equal((first["method"], first["host"].split(":")[0], first["path"], first["status"]),
           ("GET", "app.localhost", "/logged", 200), "first record")
     equal(second["status"], 404, "status of the second record")
+    check(re.fullmatch("[0-9a-f]{32}", first["trace_id"]), f"trace_id: {first['trace_id']}")
+    check(first["trace_id"] != second["trace_id"], "two requests in one trace that nobody named")
     check("secret" not in json.dumps(first), f"the query is in the log: {first}")
     check(re.fullmatch(r"[\d.]+", first["peer"].rsplit(":", 1)[0]), f"peer: {first['peer']}")
 

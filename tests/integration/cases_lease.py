@@ -98,6 +98,8 @@ def policy_edit(t):
     lease.taken_over(2)
     lease.open("anna").check_lives()
     berta.check_lives()
+    starts = [line["user"] for line in t.access_log("start")]
+    equal(starts[:2], ["anna", "berta"], "a record of each WebSocket when it opened")
     ends = [line for line in t.access_log() if line["path"] == "/anna" and line["status"] == 101]
     equal([(line["cause"], line["user"], line["decision"]) for line in ends],
           [("truncated:denied:by_default", "anna", "deny")], "its record")

@@ -233,9 +233,10 @@ class Case:
         self.proxies.append(proxy)
         return proxy
 
-    def access_log(self):
+    def access_log(self, *events):
+        """Records of what is over; or of these events."""
         with open(self.path("access.log")) as log:
-            return [json.loads(line) for line in log]
+            return [line for line in map(json.loads, log) if line["event"] in (events or ("end",))]
 
     def check_config(self, text):
         """«--check» on a configuration: (exit code, standard error with the folder taken off)."""
