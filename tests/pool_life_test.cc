@@ -308,7 +308,7 @@ TEST_F(PoolLife, PendingTimeoutEndsWaitingNotConnecting) {
   EXPECT_EQ(service.attempts, 1u);
 }
 
-TEST_F(PoolLife, PendingTimeoutIsNotCutShortByAYoungersPatience) {
+TEST_F(PoolLife, ConnectTimeoutEndsAnExchangeWhosePendingTimeoutIsLonger) {
   config.pending_timeout = 8'000;
   config.connect_timeout = 2'000;
   auto& service = make_one();

@@ -98,9 +98,12 @@ def handshake(site, port, seconds):
 
 class IdleMemory:
     """Resident memory that each further idle TLS connection costs, after one request on it."""
-    name, title, unit, kind = "idle", "memory per idle TLS connection", "KiB", "tls"
+    unit, kind = "KiB", "tls"
     fresh = True  # a process that has served nothing yet
-    warm, counted = 200, 2000
+    warm = 200
+
+    def __init__(self, name, title, counted):
+        self.name, self.title, self.counted = name, title, counted
 
     def takes(self, contender):
         return "tls" in contender.kinds
@@ -117,10 +120,13 @@ class IdleMemory:
             self.connect(context, contender.ports["tls"], self.counted, open_ones)
             elapsed = time.monotonic() - started
             time.sleep(0.3)
-            return Sample((contender.rss_bytes() - before) / self.counted / 1024, self.counted / elapsed, None)
+            return self.sample(contender, before, elapsed)
         finally:
             for connection in open_ones:
                 connection.close()
+
+    def sample(self, contender, before, elapsed):
+        return Sample((contender.rss_bytes() - before) / self.counted / 1024, self.counted / elapsed, None)
 
     @staticmethod
     def connect(context, port, count, open_ones):
@@ -139,11 +145,24 @@ class IdleMemory:
                 raise RuntimeError(f"memory row: {answer[:100]!r}")
 
 
+class AtRest(IdleMemory):
+    """CPU time while nothing happens on any of them."""
+    unit = "ms CPU/s"
+    seconds = 10  # a clock tick of the kernel is 10 ms
+
+    def sample(self, contender, before, elapsed):
+        used = contender.cpu_seconds()
+        time.sleep(self.seconds)
+        return Sample((contender.cpu_seconds() - used) / self.seconds * 1e3, self.counted / elapsed, None)
+
+
 ROWS = [
     Throughput("h1", "HTTP/1.1 keep-alive, 64 connections", "µs CPU/request", 1e6, "plain", plain_h1),
     Throughput("h1-tls", "HTTP/1.1 over TLS, 64 connections", "µs CPU/request", 1e6, "tls", tls_h1),
     Throughput("h2-tls", "HTTP/2 over TLS, 8 × 16 streams, to HTTP/1.1", "µs CPU/request", 1e6, "tls", tls_h2),
     Throughput("handshake", "full TLS handshake + one request", "µs CPU", 1e6, "tls", handshake),
     Throughput("10m", "10 MiB answers, HTTP/2 over TLS", "ms CPU each", 1e3, "tls", large_h2),
-    IdleMemory(),
+    IdleMemory("idle", "memory per idle TLS connection", 2000),
+    IdleMemory("idle-10000", "memory per idle TLS connection, of 10,000", 10_000),
+    AtRest("rest", "CPU time at rest, 10,000 idle TLS connections", 10_000),
 ]

@@ -13,6 +13,7 @@ from failing import Fleet, Load
 from harness import case, check, equal, open_route, wait_until, write_config
 from raw import Upstream, Wire, path_answer
 from tokens import Key, guarded, local
+from traffic import size
 
 RETRY = {"retry_on": "5xx,reset,connect-failure,refused-stream", "num_retries": 1, "per_try_timeout": "400ms",
          "retry_back_off": {"base_interval": "5ms"}}
@@ -42,18 +43,18 @@ def check_all_served(summary, share=0.0):
     """No GET failed, or at most this share; what a POST may fail with is never an answer that is somebody else's."""
     failed = summary["failed"]["GET"]
     asked = summary["asked"]["GET"]
-    check(asked > 200, f"hardly any load: {summary['asked']}")
+    check(asked > 100, f"hardly any load: {summary['asked']}")
     check(sum(failed.values()) <= share * asked, f"GETs failed {problems(summary)}")
     check(not [p for p in summary["failed"]["POST"] if p not in ("502", "503", "504")], f"POSTs {problems(summary)}")
 
 
-def check_executed_once(fleet, summary):
+def check_executed_once(fleet, *summaries):
     """Whatever came of a POST, no service has executed it again; what was answered was executed."""
     executed = fleet.executed()
     again = {key: times for key, times in executed.items() if times > 1}
     equal(again, {}, "POSTs that were executed more than once")
-    answered = summary["asked"]["POST"] - sum(summary["failed"]["POST"].values())
-    check(answered > 20, f"hardly any POST: {summary['asked']}")
+    answered = sum(s["asked"]["POST"] - sum(s["failed"]["POST"].values()) for s in summaries)
+    check(answered > 20, f"hardly any POST: {answered} answered")
     check(sum(executed.values()) >= answered, f"{answered} POSTs answered, {sum(executed.values())} executed")
 
 
@@ -102,15 +103,22 @@ def stopped(t):
 
 @case()
 def flapping(t):
-    """One of three is there for half a second, then resets what it has and is not there for as long."""
-    fleet = Fleet(t)
+    """One of four is there for half a second, then resets what it has and is not there for as long."""
+    fleet = Fleet(t, 4, ["--delay", "0.02"])
     fleet.kill(0)
     fleet.start(0, "--flap", "0.5")
-    load = Load(t, balanced(t, fleet.urls), posts=4)
-    pause(4)
-    summary = load.stop()
-    check_all_served(summary, 0.001)
-    check_executed_once(fleet, summary)
+    proxy = balanced(t, fleet.urls)
+    # In full 2,000 requests a second: two processes, as one of them is too slow for that.
+    loads = [Load(t, proxy, clients=size(90, 10), posts=4, pause=0.04) for _ in range(2)]
+    pause(size(20, 4))
+    summaries = [load.stop() for load in loads]
+    for summary in summaries:
+        check_all_served(summary, 0.001)
+    check_executed_once(fleet, *summaries)
+    answered = collections.Counter()
+    for summary in summaries:
+        answered.update(summary["services"])
+    check(0 < answered["s0"] < answered["s1"], f"who answered: {answered}")
 
 
 @case()
@@ -155,7 +163,8 @@ def slow(t):
     check_all_served(summary)
     check_executed_once(fleet, summary)
     equal(set(summary["failed"]["POST"]) - {"504"}, set(), f"POSTs {problems(summary)}")
-    check(summary["took"]["100"] < 1000, f"slowest answers: {summary['took']}")
+    # A try's time and another try: whoever was faster never met it, whoever was slower waited for it.
+    check(400 <= summary["took"]["100"] < 1000, f"slowest answers: {summary['took']}")
 
 
 @case()
@@ -170,15 +179,20 @@ def all_down(t):
             fleet.kill(n)
         if checked:  # and not only before anybody has noticed
             pause(1)
-        for last in (False, False, True):  # a busy machine, on which the clients themselves wait, is excused twice
-            load = Load(t, proxy, clients=8, pause=0.005)
-            pause(0.7)
-            summary = load.stop()
-            equal(set(summary["failed"]["GET"]), {"503"}, problems(summary))
-            equal(summary["services"], {}, "answers of services")
-            if summary["failed_after"]["99"] <= 50:
-                break
-            check(not last, f"503 after {summary['failed_after']} ms")
+        before = len(t.access_log())
+        load = Load(t, proxy, clients=8, pause=0.005)
+        pause(0.7)
+        summary = load.stop()
+        equal(set(summary["failed"]["GET"]), {"503"}, problems(summary))
+        equal(summary["services"], {}, "answers of services")
+        asked = sum(summary["asked"].values())
+        # By the proxy's own clock: how long the clients wait for a processor is not its doing.
+        log = wait_until(lambda: len(found := t.access_log()[before:]) >= asked and found, f"{asked} records")
+        took = sorted(line["duration_ms"] for line in log if line["status"] == 503)
+        equal(len(took), asked, "503 on record")
+        middle, late = took[len(took) // 2], took[len(took) * 99 // 100]
+        # Its own wait for a processor is within that. A retry's back-off is 10 ms at most, a try may take 400.
+        check(middle <= 30 and late <= 150, f"503 after {middle} ms, {late} ms for one of a hundred")
         for n in range(3):
             fleet.start(n)
         started = time.monotonic()

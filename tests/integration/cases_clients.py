@@ -1,13 +1,18 @@
 """The clients that people have: curl, h2load, wrk, nghttp, Python's and Go's own."""
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
 import re
+import select
 import socket
 import ssl
+import threading
+import time
 
-from harness import ROOT, Failure, Skipped, case, check, equal, open_route, program, run
+from harness import ROOT, Failure, Skipped, accepts, case, check, equal, free_port, open_route, program, run, wait_until
+from raw import Wire
 
 
 def served(t, tls=True, **keys):
@@ -222,3 +227,57 @@ def python_h2_client(t):
     for stream, body in bodies.items():
         answer = json.loads(body)
         equal((statuses[stream], answer["target"], answer["body_length"]), ("200", f"/echo?{stream}", stream), "stream")
+
+
+class Bridge:
+    """A port for programs that speak TCP only: each connection goes on through the proxy by CONNECT over TLS."""
+
+    def __init__(self, t, proxy, target):
+        self.proxy, self.target, self.tls = proxy, target, ssl.create_default_context(cafile=t.certs.ca)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        t.stack.callback(self.listener.close)
+        t.stack.callback(self.listener.shutdown, socket.SHUT_RDWR)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                threading.Thread(target=self.join, args=(client,), daemon=True).start()
+
+    def join(self, client):
+        """One thread for both directions, as TLS demands; each is blocking only where the other has nothing to say."""
+        with client, contextlib.suppress(OSError), Wire(self.proxy.port(), timeout=30, tls=self.tls) as wire:
+            wire.send(f"CONNECT {self.target} HTTP/1.1\r\nHost: {self.target}\r\n\r\n".encode())
+            equal(wire.take_head()[0], 200, "status of CONNECT")
+            client.sendall(wire.received)
+            while True:
+                ready = [wire.sock] if wire.sock.pending() else select.select([wire.sock, client], [], [])[0]
+                for source in ready:
+                    piece = source.recv(65536)
+                    if not piece:
+                        return
+                    (client if source is wire.sock else wire.sock).sendall(piece)
+
+
+@case("redis-server", "redis-cli")
+def redis(t):
+    """redis-cli through a TCP route: small and large values, and a subscription that outlives every idle timeout."""
+    port = free_port()
+    t.child([program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.folder])
+    wait_until(lambda: accepts(port), "redis-server to listen")
+    target = "redis.localhost:6379"
+    route = {"from": f"tcp+https://{target}", "to": f"tcp://127.0.0.1:{port}", "allow_public_unauthenticated_access": True}
+    proxy = t.proxy(t.config([route], timeout_idle="500ms", stream_idle_timeout="500ms", default_upstream_timeout="500ms",
+                             timeout_read="500ms"))
+    command = [program("redis-cli"), "-p", str(Bridge(t, proxy, target).port)]
+    equal(run([*command, "PING"]).strip(), "PONG", "PING")
+    value = os.urandom(1 << 19).hex()
+    equal(run([*command, "-x", "SET", "large"], stdin=value.encode()).strip(), "OK", "SET of 1 MiB")
+    equal(run([*command, "GET", "large"]).strip() == value, True, "GET gives what was SET")
+    subscriber = t.child([*command, "SUBSCRIBE", "news"])
+    wait_until(lambda: "subscribe" in subscriber.lines, "the subscription")
+    time.sleep(1.5)  # three idle timeouts
+    equal(run([*command, "PUBLISH", "news", "still here"]).strip(), "1", "subscribers")
+    wait_until(lambda: "still here" in subscriber.lines, "the news")

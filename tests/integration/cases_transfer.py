@@ -122,7 +122,7 @@ def http2_to_h2c(t):
 def http1_to_https(t):
     """TLS on both sides, HTTP/1.1 on both sides."""
     service = t.service(tls="service")
-    proxy = t.proxy(t.config([open_route(service.url, tls_custom_ca_file=t.certs.ca)]))
+    proxy = t.proxy(t.config([open_route(service.url, tls_custom_ca_file=t.certs.ca, timeout="0s")], timeout_read="0s"))
     sent = upload_file(t)
     t.curl("-o", "/dev/null", proxy=proxy, path="/")
     with PeakMemory(proxy) as memory:

@@ -149,7 +149,7 @@ class Client:
         if not self.stream:
             self.stream = await asyncio.open_connection("127.0.0.1", self.arguments.port)
         reader, writer = self.stream
-        key = f"{self.number}-{self.asked}"
+        key = f"{os.getpid()}-{self.number}-{self.asked}"
         body = key if method == "POST" else ""
         head = f"{method} /{key} HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write((head + body).encode())

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -53,7 +54,7 @@ def wait_until(condition, what, seconds=10):
         if value:
             return value
         if time.monotonic() > until:
-            raise Failure(f"waited {seconds} s for: {what}")
+            raise Failure(f"waited {seconds} s for: {what() if callable(what) else what}")
         time.sleep(0.01)
 
 
@@ -149,10 +150,11 @@ def proxy_environment():
 class Proxy(Child):
     """cardea-proxy under one configuration file."""
 
-    def __init__(self, binary, path, listeners, options=()):
+    def __init__(self, binary, path, listeners, options=(), under=()):
         self.path = path
-        super().__init__([binary, "--config", path, *options], proxy_environment())
+        super().__init__([*under, binary, "--config", path, *options], proxy_environment())
         self.addresses = self.listening(listeners)
+        self.at_start = self.descriptors()
 
     def port(self, index=0):
         return int(self.addresses[index].rsplit(":", 1)[1].rstrip("/"))
@@ -226,17 +228,19 @@ class Case:
         config.update(keys)
         return config
 
-    def proxy(self, config, listeners=1, options=()):
+    def proxy(self, config, listeners=1, options=(), under=()):
+        """`under` is a command that becomes the proxy."""
         self.started += 1
         path = write_config(self.path(f"proxy{self.started}.yaml"), config)
-        proxy = Proxy(self.suite.binary, path, listeners, options)
+        proxy = Proxy(self.suite.binary, path, listeners, options, under)
         self.proxies.append(proxy)
         return proxy
 
     def access_log(self, *events):
         """Records of what is over; or of these events."""
         with open(self.path("access.log")) as log:
-            return [line for line in map(json.loads, log) if line["event"] in (events or ("end",))]
+            whole = [json.loads(line) for line in log if line.endswith("\n")]  # the last one may be half written
+        return [line for line in whole if line["event"] in (events or ("end",))]
 
     def check_config(self, text):
         """«--check» on a configuration: (exit code, standard error with the folder taken off)."""
@@ -289,10 +293,23 @@ class Case:
         return int(self.curl("-o", "/dev/null", "-w", "%{http_code}", *arguments, **where))
 
 
+GIVEN, GIVEN_LOCK = set(), threading.Lock()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody gets by chance, also while nothing listens there: given once, and outside of what port 0 gives."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as told:
+        first = int(told.read().split()[0])
+    with GIVEN_LOCK:
+        while True:
+            port = random.randrange(10_000, first) if first > 12_000 else 0
+            with socket.socket() as probe:
+                with contextlib.suppress(OSError):
+                    probe.bind(("127.0.0.1", port))
+                    port = probe.getsockname()[1]
+                    if port not in GIVEN:
+                        GIVEN.add(port)
+                        return port
 
 
 def accepts(port, host="127.0.0.1"):

@@ -6,6 +6,7 @@ from harness import Failure, check
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
+NO_TABLE = struct.pack("!HI", 1, 0)  # SETTINGS_HEADER_TABLE_SIZE: an answer's head can be read without those before it
 
 
 def integer(value, bits, first=0):
@@ -71,9 +72,10 @@ class Client:
         raw = socket.create_connection(("127.0.0.1", port), 10)
         self.sock = tls.wrap_socket(raw, server_hostname="app.localhost")
         check(self.sock.selected_alpn_protocol() == "h2", "h2 was not negotiated")
-        self.sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0))
+        self.sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0, NO_TABLE))
         self.received = b""
         self.status, self.ended, self.reset_code, self.goaway, self.closed = {}, set(), {}, None, False
+        self.last_stream = 2**31 - 1  # that the last GOAWAY promises to serve
 
     def __enter__(self):
         return self
@@ -105,6 +107,10 @@ class Client:
     def over(self, stream):
         return stream in self.ended or stream in self.reset_code or self.goaway is not None or self.closed
 
+    def settled(self, stream):
+        """Whatever GOAWAY says, streams up to its last one go on."""
+        return stream in self.ended or stream in self.reset_code or stream > self.last_stream
+
     def until_over(self, stream):
         while not self.over(stream):
             self.read_frame()
@@ -134,6 +140,7 @@ class Client:
             self.reset_code[stream] = int.from_bytes(payload, "big")
         elif kind == GOAWAY:
             self.goaway = int.from_bytes(payload[4:8], "big")
+            self.last_stream = int.from_bytes(payload[:4], "big")
         elif kind == PING and not flags & ACK:
             self.send(frame(PING, ACK, 0, payload))
         if kind in (HEADERS, DATA) and flags & END_STREAM:

@@ -83,6 +83,18 @@ class Sockets:
             return dict(await asyncio.gather(*(one(*pair) for pair in tokens.items())))
         return self.run(every(), 60)
 
+    async def ask_all(self, live, text, farewells=tuple):
+        """Every one of them says `text` and hears it again, or was closed with one of the codes that `farewells()` gives."""
+        async def one(name, socket):
+            try:
+                equal(await asyncio.wait_for(socket.ask(text), 20), text, f"the echo to {name}")
+            except (asyncio.TimeoutError, TimeoutError):
+                raise Failure(f"no echo to {name} in 20 s")
+            except websockets.ConnectionClosed as closed:
+                if socket.socket.close_code not in farewells():
+                    raise Failure(f"the WebSocket {name} is closed: {closed}")
+        await asyncio.gather(*(one(*pair) for pair in live.items()))
+
     def refused(self, proxy, name, token=None, **keys):
         """The status with which a WebSocket is refused."""
         try:
