@@ -33,7 +33,7 @@ struct cardea_worker {
   }
   // On the loop's thread; `then` runs once, outside any turn, when nothing of it is left.
   void close(std::function<void()> then) {
-    on_closed.push_back(std::move(then));
+    if (then) on_closed.push_back(std::move(then));
     if (closing) return;
     closing = true;
     if (!worker) return close_loop();
@@ -105,7 +105,7 @@ void discard(std::unique_ptr<cardea_worker> w) {
   raw->free_when_closed = true;
   const bool stepped = raw->mode == Mode::stepped;
   net::UvLoop& loop = raw->loop;
-  raw->close([] {});
+  raw->close({});
   if (stepped) loop.run();  // private loop: ends when the last handle is closed
 }
 
@@ -162,7 +162,7 @@ void run_thread(cardea_worker* w) {
   w->changed.notify_all();
   // A host's process does not end because a thread of ours ran out of memory.
   (void)capi::guard([&] {
-    if (!opened && !w->loop.is_closed()) w->close([] {});
+    if (!opened && !w->loop.is_closed()) w->close({});
     w->loop.run();
     return CARDEA_OK;
   });
@@ -248,11 +248,15 @@ int cardea_worker_step(cardea_worker* w) {
   if (!w) return CARDEA_EINVAL;
   if (int code = w->check_drive()) return code;
   return capi::guard([&] {
-    auto gone = w->gone;
-    w->stepping = true;
-    const bool again = w->loop.step();
-    if (!*gone) w->stepping = false;
-    return again ? 1 : 0;
+    struct Stepping {
+      explicit Stepping(cardea_worker& worker) : w(worker), gone(worker.gone) { w.stepping = true; }
+      ~Stepping() {
+        if (!*gone) w.stepping = false;
+      }
+      cardea_worker& w;
+      std::shared_ptr<bool> gone;
+    } stepping(*w);
+    return w->loop.step() ? 1 : 0;
   });
 }
 
@@ -359,14 +363,14 @@ void cardea_worker_free(cardea_worker* w) {
   if (w->mode != Mode::thread) {
     auto close = [w] {
       w->free_when_closed = true;
-      w->close([] {});
+      w->close({});
     };
     if (w->closed) {
       delete w;
     } else if (w->check_thread() == CARDEA_OK) {
       close();
     } else {
-      w->loop.post(close);
+      (void)capi::guard([&] { return w->loop.post(close) ? CARDEA_OK : CARDEA_ECLOSED; });
     }
     return;
   }
@@ -378,7 +382,7 @@ void cardea_worker_free(cardea_worker* w) {
     return;
   }
   w->free_when_closed = true;  // run_thread() deletes it, not before it gets the lock
-  w->loop.post([w] { w->close([] {}); });
+  (void)capi::guard([&] { return w->loop.post([w] { w->close({}); }) ? CARDEA_OK : CARDEA_ECLOSED; });
 }
 
 }  // extern "C"

@@ -67,6 +67,12 @@ static const struct {
     ROW(CARDEA_STR_SNI, 17),
     ROW(CARDEA_STR_ACCESS_RECORD, 18),
     ROW(CARDEA_STR_HEADERS, 19),
+    ROW(CARDEA_STR_EMAIL, 20),
+    ROW(CARDEA_STR_CERTIFICATE_FINGERPRINT, 21),
+    ROW(CARDEA_STR_RULE, 22),
+    ROW(CARDEA_STR_REASONS, 23),
+    ROW(CARDEA_STR_LIVE_RECORD, 24),
+    ROW(CARDEA_STR_CLUSTER, 25),
     ROW(CARDEA_INT_STATUS, 1),
     ROW(CARDEA_INT_BYTES_IN, 2),
     ROW(CARDEA_INT_BYTES_OUT, 3),
@@ -77,6 +83,8 @@ static const struct {
     ROW(CARDEA_INT_GENERATION, 8),
     ROW(CARDEA_INT_CONN_ID, 9),
     ROW(CARDEA_INT_TRUNCATED, 10),
+    ROW(CARDEA_INT_REAUTHORIZED, 11),
+    ROW(CARDEA_INT_POLICY_GENERATION, 12),
     ROW(CARDEA_EVENT_AUTHORIZE, 1),
     ROW(CARDEA_EVENT_REQUEST_END, 2),
     ROW(CARDEA_EVENT_CONN_OPEN, 3),
@@ -277,6 +285,7 @@ static void options_are_pinned(void) {
 
 static void structs_are_pinned(void) {
   SAME(sizeof(cardea_str), 2 * sizeof(void*));
+  SAME(offsetof(cardea_str, ptr), 0);
   SAME(offsetof(cardea_str, len), sizeof(void*));
   SAME(sizeof(cardea_event), 64);
   SAME(offsetof(cardea_event, type), 0);
@@ -291,6 +300,14 @@ static void structs_are_pinned(void) {
   SAME(offsetof(cardea_handlers, on_request_end), 2 * sizeof(void*));
   SAME(offsetof(cardea_handlers, on_conn_open), 3 * sizeof(void*));
   SAME(offsetof(cardea_handlers, on_conn_close), 4 * sizeof(void*));
+  SAME(offsetof(cardea_handlers, on_pick_endpoint), 5 * sizeof(void*));
+  SAME(offsetof(cardea_handlers, on_health), 6 * sizeof(void*));
+  SAME(offsetof(cardea_handlers, on_health_check), 7 * sizeof(void*));
+  SAME(offsetof(cardea_handlers, on_request), 8 * sizeof(void*));
+  SAME(offsetof(cardea_handlers, on_readable), 9 * sizeof(void*));
+  SAME(offsetof(cardea_handlers, on_writable), 10 * sizeof(void*));
+  SAME(offsetof(cardea_handlers, on_request_start), 11 * sizeof(void*));
+  SAME(offsetof(cardea_handlers, on_request_log), 12 * sizeof(void*));
   SAME(sizeof(cardea_token), 8);
 }
 

@@ -28,9 +28,9 @@ recorded = {}
 for number, line in enumerate(open(symbols), 1):
     if line.startswith("#") or not line.strip():
         continue
-    found = re.fullmatch(r"(cardea_\w+) (\d+\.\d+)\n", line)
+    found = re.fullmatch(r"(cardea_\w+) (\d+\.\d+) \S.*\n", line)
     if not found:
-        faults.append(f"{symbols}:{number}: not «NAME VERSION»")
+        faults.append(f"{symbols}:{number}: not «NAME VERSION WHAT IT DOES»")
     elif found.group(1) in recorded:
         faults.append(f"{symbols}:{number}: {found.group(1)} occurs twice")
     else:

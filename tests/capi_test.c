@@ -3,9 +3,10 @@
 #include "capi_tests.h"
 
 int main(int argc, char** argv) {
-  const test_case* const all[] = {constant_cases, config_cases,      ownership_cases, worker_cases, thread_cases,
-                                  callback_cases, authorize_cases,   change_cases,    queue_cases,  live_cases,
-                                  live_end_cases, live_thread_cases, cluster_cases,   drain_cases,  answer_cases};
+  const test_case* const all[] = {constant_cases, config_cases,   ownership_cases, worker_cases,
+                                  thread_cases,   callback_cases, authorize_cases, change_cases,
+                                  queue_cases,    live_cases,     live_end_cases,  live_thread_cases,
+                                  cluster_cases,  drain_cases,    answer_cases,    host_cases};
   const char* only = argc > 1 ? argv[1] : NULL;
   size_t i;
   SAME(cardea_init(CARDEA_VERSION_NUM, 0, NULL), CARDEA_OK);

@@ -6,7 +6,7 @@
 
 extern const test_case constant_cases[], config_cases[], ownership_cases[], worker_cases[], thread_cases[],
     callback_cases[], authorize_cases[], change_cases[], queue_cases[], live_cases[], live_end_cases[],
-    live_thread_cases[], cluster_cases[], drain_cases[], answer_cases[];
+    live_thread_cases[], cluster_cases[], drain_cases[], answer_cases[], host_cases[];
 
 #define CERTIFICATE                                                    \
   "-----BEGIN CERTIFICATE-----\n"                                      \

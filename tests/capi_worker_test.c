@@ -404,9 +404,9 @@ static void a_successor_takes_the_sockets(void) {
 
 /* ---- what is left over --------------------------------------------------------------------------- */
 
-static void hundred_lives_leave_nothing(void) {
+static void thousand_lives_leave_nothing(void) {
   int i, before = 0;
-  for (i = 0; i < 100; ++i) {
+  for (i = 0; i < 1000; ++i) {
     scene s;
     client c;
     if (i == 1) before = open_descriptors();
@@ -429,5 +429,5 @@ const test_case worker_cases[] = {{"serves_from_a_poll_loop", serves_from_a_poll
                                   {"another_thread_is_refused", another_thread_is_refused},
                                   {"a_successor_takes_the_sockets", a_successor_takes_the_sockets},
                                   {"a_forked_child_is_refused", a_forked_child_is_refused},
-                                  {"hundred_lives_leave_nothing", hundred_lives_leave_nothing},
+                                  {"thousand_lives_leave_nothing", thousand_lives_leave_nothing},
                                   {NULL, NULL}};

@@ -112,7 +112,8 @@ struct Arguments {
 };
 
 constexpr const char* kUsage =
-    "usage: cardea-proxy --config FILE [--check] [--handover PATH] [--log-level error|warning|notice|debug] [--version]\n";
+    "usage: cardea-proxy --config FILE [--check] [--handover PATH] [--log-level error|warning|notice|debug] "
+    "[--version]\n";
 
 std::optional<Arguments> parse_arguments(int argc, char** argv) {
   Arguments a;

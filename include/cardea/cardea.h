@@ -68,7 +68,7 @@ typedef void (*cardea_text_fn)(void *ud, const char *text, size_t n);
 
 struct uv_loop_s;
 
-/* ---- errors ------------------------------------------------------------------------------------ */
+/* ---- errors (any) ------------------------------------------------------------------------------ */
 
 #define CARDEA_OK 0
 #define CARDEA_EINVAL (-1) /* an argument is out of its domain */
@@ -99,7 +99,7 @@ CARDEA_API const char *cardea_error_message(const cardea_error *e); /* NUL-termi
 CARDEA_API int64_t cardea_error_source_code(const cardea_error *e); /* errno or a library's code; 0: none */
 CARDEA_API void cardea_error_free(cardea_error *e);
 
-/* ---- process ----------------------------------------------------------------------------------- */
+/* ---- process (any) ----------------------------------------------------------------------------- */
 
 /* Checks that header and library fit (same major; library's minor not older). Optional: call it first, from one thread.
  * `flags` must be 0. `alloc` is reserved and must be NULL (CARDEA_ENOTSUP). */
@@ -121,7 +121,7 @@ typedef void (*cardea_log_fn)(void *ud, int level, const char *message, size_t s
 /* The process's sink; NULL: silence (the default). Messages above `level` are not made. any */
 CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options (any) ----------------------------------------------------------------------------- */
 
 /* Every scalar option has a number that never changes, an owner, a type, a default and a range. Durations are milliseconds. */
 #define CARDEA_OWNER_GLOBAL 1
@@ -287,10 +287,10 @@ CARDEA_API void cardea_set_log(cardea_log_fn fn, void *ud, int level);
 CARDEA_API int cardea_option_by_name(int owner, const char *name, size_t n);
 /* Walks all options: 0 gives the first, the last gives 0. any */
 CARDEA_API int cardea_option_next(int option);
-CARDEA_API const char *cardea_option_name(int option); /* NULL: no such option; so the next three too */
-CARDEA_API const char *cardea_option_doc(int option);
-CARDEA_API int cardea_option_owner(int option); /* or CARDEA_ENOTFOUND */
-CARDEA_API int cardea_option_type(int option);  /* or CARDEA_ENOTFOUND */
+CARDEA_API const char *cardea_option_name(int option); /* NULL: no such option */
+CARDEA_API const char *cardea_option_doc(int option);  /* a sentence; NULL: no such option */
+CARDEA_API int cardea_option_owner(int option);        /* a CARDEA_OWNER_, or CARDEA_ENOTFOUND */
+CARDEA_API int cardea_option_type(int option);         /* a CARDEA_TYPE_, or CARDEA_ENOTFOUND */
 /* Out-pointers may be NULL. For types without a range CARDEA_EINVAL. */
 CARDEA_API int cardea_option_range(int option, int64_t *def, int64_t *min, int64_t *max);
 
@@ -407,7 +407,9 @@ typedef struct cardea_handlers {
  * request goes on waiting. Legal inside on_authorize, which then answers CARDEA_PENDING. any */
 CARDEA_API int cardea_authorize_complete(cardea_token t, int decision, const char *identity, size_t n);
 
-/* Answers of the host to a request that it serves (any; see on_request and CARDEA_EVENT_REQUEST). Calls for one token from several
+/* ---- answers of the host (any) ----------------------------------------------------------------- */
+
+/* To requests that it serves: see on_request and CARDEA_EVENT_REQUEST. Calls for one token from several
  * threads have to be ordered by the host. CARDEA_ESTALE: the request is over, or its answer was given; nothing was taken. CARDEA_EINVAL:
  * nothing was taken, but in cardea_answer_end(). The route's timeouts go on: a host that does not answer in time gives the client 504. */
 
@@ -432,7 +434,8 @@ CARDEA_API int cardea_answer_abort(cardea_token t);
  * there yet, on_readable follows. What is not read stops the client at per_connection_buffer_limit_bytes. */
 CARDEA_API int cardea_body_read(cardea_token t, char *buffer, size_t capacity, size_t *n);
 
-/* What a request or a connection can tell (loop; inside callbacks). */
+/* ---- what requests and connections tell (loop; inside callbacks) ------------------------------- */
+
 #define CARDEA_STR_REQUEST_ID 1
 #define CARDEA_STR_METHOD 2
 #define CARDEA_STR_HOST 3      /* without port, as the client wrote it */

@@ -19,11 +19,13 @@ class Series : public std::enable_shared_from_this<Series<T>> {
   // One writer's own. It keeps the series; what it has counted stays when it goes.
   std::shared_ptr<T> part() {
     auto mine = std::make_unique<T>();
-    std::lock_guard lock(mutex_);
-    parts_.reserve(parts_.size() + 1);
-    std::shared_ptr<T> out(mine.get(), [self = this->shared_from_this()](T* gone) { self->fold(gone); });
-    parts_.push_back(std::move(mine));
-    return out;
+    T* const part = mine.get();
+    {
+      std::lock_guard lock(mutex_);
+      parts_.push_back(std::move(mine));
+    }
+    // Without the lock: when there is no memory for the pointer, it folds at once.
+    return {part, [self = this->shared_from_this()](T* gone) { self->fold(gone); }};
   }
   void add_to(T& sum) const {
     std::lock_guard lock(mutex_);

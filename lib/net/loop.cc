@@ -1,6 +1,8 @@
 // Loop: the turn (time, flushes, deferred deletion) and what waits for the next one.
 #include <time.h>
 
+#include <new>
+
 #include "net/net.h"
 
 namespace cardea::net {
@@ -19,6 +21,15 @@ class RealClock final : public Clock {
     return int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1000000;
   }
 };
+
+// What fails for want of memory ends alone; the rest of the turn goes on, and nothing is thrown through libuv.
+template <class Fn>
+void contained(Fn&& fn) {
+  try {
+    fn();
+  } catch (const std::bad_alloc&) {
+  }
+}
 
 }  // namespace
 
@@ -69,7 +80,7 @@ void Loop::run_flushes() {
     (flush_head_ != nullptr ? flush_head_->flush_prev_ : flush_tail_) = nullptr;
     f->flush_loop_ = nullptr;
     f->flush_next_ = nullptr;
-    f->flush();
+    contained([f] { f->flush(); });
   }
 }
 
@@ -140,13 +151,13 @@ void Loop::run_due() {
       std::lock_guard<std::mutex> lock(inbox_mutex_);
       posted.swap(inbox_);
     }
-    for (auto& fn : posted) fn();
+    for (auto& fn : posted) contained(fn);
     auto next = std::move(next_);
     next_.clear();
-    for (auto& fn : next) fn();
+    for (auto& fn : next) contained(fn);
     wheel_.advance(now_, [](Timer& t) {
       t.deadline_ = 0;
-      t.fn_();
+      contained(t.fn_);
     });
     // Closures may own objects whose end is part of this turn.
     posted.clear();

@@ -3,10 +3,16 @@
 
 #include <unistd.h>
 
+#include <new>
+
 namespace cardea::net {
 
 PollPtr Poll::open(UvLoop& loop, int fd, bool owns_fd, PollTarget* target, int& error) {
-  std::unique_ptr<Poll> poll(new Poll(loop, fd, owns_fd, target));
+  std::unique_ptr<Poll> poll(new (std::nothrow) Poll(loop, fd, owns_fd, target));
+  if (poll == nullptr) {
+    error = ENOMEM;
+    return nullptr;
+  }
   // Also refuses a descriptor that somebody else watches on this loop.
   const int rc = uv_poll_init(loop.uv(), &poll->uv_, fd);
   if (rc != 0) {
@@ -30,10 +36,22 @@ void Poll::watch(int mask) {
 
 void Poll::on_event(uv_poll_t* uv, int status, int events) {
   Poll* poll = static_cast<Poll*>(uv->data);
-  if (poll->target_ == nullptr) return;
-  Loop::Turn turn(poll->loop_);
-  if (status < 0) poll->mask_ = 0;
-  poll->target_->on_poll(status, events);
+  // Nothing is thrown through libuv. A turn that ran out of memory costs its own descriptor, and nobody else's; without
+  // memory even for that it is watched no more, and its owner's clocks end it.
+  if (poll->tell(status, events) || poll->tell(UV_ENOMEM, 0)) return;
+  poll->watch(0);
+}
+
+bool Poll::tell(int status, int events) {
+  if (target_ == nullptr) return true;
+  try {
+    Loop::Turn turn(loop_);
+    if (status < 0 && status != UV_ENOMEM) mask_ = 0;
+    target_->on_poll(status, events);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 void Poll::close() {

@@ -10,7 +10,8 @@
 namespace cardea::net {
 
 // Told that a descriptor is ready, inside a Turn. A negative status means that the descriptor has an
-// error and that libuv no longer watches it; watch() starts again. May destroy its Poll.
+// error and that libuv no longer watches it; watch() starts again. UV_ENOMEM: the call before ran out of memory. May
+// destroy its Poll.
 class PollTarget {
  public:
   virtual void on_poll(int status, int events) = 0;
@@ -41,6 +42,7 @@ class Poll {
   Poll(UvLoop& loop, int fd, bool owns_fd, PollTarget* target)
       : loop_(loop), target_(target), fd_(fd), owns_fd_(owns_fd) {}
   void close();
+  bool tell(int status, int events);  // false: out of memory
   static void on_event(uv_poll_t* uv, int status, int events);
   static void on_closed(uv_handle_t* uv);
 

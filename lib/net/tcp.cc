@@ -123,6 +123,7 @@ void TcpStream::settle(bool tighten) {
 
 void TcpStream::on_poll(int status, int events) {
   if (error_ != 0) return poll_->watch(0);
+  if (status == UV_ENOMEM) return fail(ENOMEM);  // what it had read may be half done
   if (status < 0) return on_broken();
   if ((events & UV_WRITABLE) != 0 && queued() > 0) flush_queue();
   if (error_ != 0) return;

@@ -125,6 +125,7 @@ typedef struct cardea_handlers {
   void (*on_readable)(void *ud, cardea_token t);
   void (*on_writable)(void *ud, cardea_token t);
   void (*on_request_start)(void *ud, cardea_request *r);
+  void (*on_request_log)(void *ud, cardea_request *r);
 } cardea_handlers;
 #define CARDEA_HEALTH_UNHEALTHY 1
 #define CARDEA_HEALTH_HEALTHY 2
@@ -200,6 +201,7 @@ int cardea_proxy_metric_next(const cardea_proxy *p, size_t *cursor, cardea_str *
 int cardea_proxy_metrics(const cardea_proxy *p, cardea_text_fn fn, void *ud);
 int cardea_proxy_list(cardea_proxy *p, const char *selector, size_t n, cardea_text_fn fn, void *ud,
                                  cardea_error **error);
+int cardea_proxy_generations(cardea_proxy *p, cardea_text_fn fn, void *ud);
 int cardea_proxy_reauthorize(cardea_proxy *p, const char *selector, size_t n, cardea_error **error);
 int cardea_proxy_revoke(cardea_proxy *p, const char *who, size_t n, const char *by, cardea_error **error);
 int cardea_proxy_end(cardea_proxy *p, const char *selector, size_t n, const char *by, cardea_text_fn fn, void *ud,
@@ -245,6 +247,7 @@ void cardea_worker_free(cardea_worker *w);
 #define CARDEA_EVENT_REQUEST 9
 #define CARDEA_EVENT_READABLE 10
 #define CARDEA_EVENT_WRITABLE 11
+#define CARDEA_EVENT_REQUEST_LOG 12
 typedef struct cardea_event {
   uint32_t type;
   int32_t code;
