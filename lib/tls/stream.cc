@@ -335,8 +335,8 @@ void TlsStream::pump() {
       fail(error);
     } else if (may_deliver() && (step == Step::eof || lower_eof_)) {
       if (step == Step::dry) {
-        fail({StreamError::tls_protocol, SSL_R_UNEXPECTED_EOF_WHILE_READING,
-              "truncated: the peer closed the connection without close_notify"});
+        // Many clients leave so; whatever was under way is cut all the same.
+        fail({StreamError::os, ECONNRESET, "truncated: the peer closed the connection without close_notify"});
       } else {
         eof_told_ = true;
         events_->on_eof();

@@ -375,7 +375,9 @@ def metrics_of_tls(t):
                 context.wrap_socket(plain, server_hostname="nobody.example").close()
         return scrape(address)["cardea_downstream_tls_unknown_names_total"] >= 1
     wait_until(unknown_name, "a name that no certificate has")
-    check(scrape(address)["cardea_downstream_tls_handshakes_total"] >= 1, "handshakes")
+    samples = scrape(address)
+    check(samples["cardea_downstream_tls_handshakes_total"] >= 1, "handshakes")
+    equal(samples["cardea_downstream_tls_errors_total"], 3, "errors: a client that leaves without close_notify is none")
 
 
 @case("prlimit")
