@@ -351,7 +351,7 @@ static void a_file_names_every_fault(void) {
       "routes:\n"
       "  - from: https://app.test\n"
       "    to: gopher://127.0.0.1:1\n"
-      "    allow_spdy: true\n";
+      "    depends_on: [x]\n";
   cardea_config* config = (cardea_config*)&config;
   cardea_error* error = NULL;
   SAME(cardea_config_load(text, CARDEA_NTS, "etc/c.yaml", &config, &error), CARDEA_ECONFIG);
@@ -360,7 +360,7 @@ static void a_file_names_every_fault(void) {
   SAYS(cardea_error_message(error), "etc/c.yaml:2:1: timeout_idel: ");
   SAYS(cardea_error_message(error), "etc/c.yaml:3:15: timeout_read: ");
   SAYS(cardea_error_message(error), "etc/c.yaml:6:");
-  SAYS(cardea_error_message(error), "not supported yet: allow_spdy");
+  SAYS(cardea_error_message(error), "not supported yet: depends_on");
   cardea_error_free(error);
   SAME(cardea_config_load("[", 1, NULL, &config, &error), CARDEA_ECONFIG);
   SAYS(cardea_error_message(error), "config:");

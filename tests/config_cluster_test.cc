@@ -43,7 +43,8 @@ TEST(ClusterKeys, Retries) {
 }
 
 TEST(ClusterKeys, EveryOptionHasARow) {
-  std::string all = "endpoints_file:\nhttp2_keepalive:\nlimits:\nserved_by_host:\n";  // in other tests
+  std::string all =
+      "endpoints_file:\nhttp2_keepalive:\nlimits:\nserved_by_host:\nallow_upgrades:\nallow_spdy:\n";  // in other tests
   for (const ClusterRow& row : kBalanceRows) all += std::string(row.lines) + "\n";
   for (const ClusterRow& row : kHealthRows) all += std::string(row.lines) + "\n";
   for (const ClusterRow& row : kRetryRows) all += std::string(row.lines) + "\n";

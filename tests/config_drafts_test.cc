@@ -178,5 +178,24 @@ TEST(Served, TakesWhatAServiceWouldBeGiven) {
   EXPECT_TRUE(!s->routes[1].served_by_host && s->routes[1].cluster);
 }
 
+TEST(Upgrades, GlobalOnesAndTheRoutesOwn) {
+  auto [s, faults] = load_text("allow_upgrades: [foo/1, websocket]\n" + kListener +
+                               "routes:\n- {from: https://a.example, to: http://b, allow_spdy: true}\n"
+                               "- {from: https://b.example, to: https://b, allow_upgrades: [bar]}\n"
+                               "- {from: https://c.example, to: h2c://b}\n"
+                               "- {from: https://d.example, to: http://b, allow_upgrades: []}\n");
+  ASSERT_TRUE(s) << faults;
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(s->routes[0].upgrades, (Names{"foo/1", "websocket", "spdy/3.1"}));
+  EXPECT_EQ(s->routes[1].upgrades, Names{"bar"});
+  EXPECT_EQ(s->routes[1].cluster->tls_options.alpn, Names{"http/1.1"}) << "HTTP/2 has no upgrades";
+  EXPECT_EQ(s->routes[2].upgrades, Names{"websocket"}) << "as much of the global ones as h2c has";
+  EXPECT_TRUE(s->routes[3].upgrades.empty());
+  EXPECT_EQ(load_text("allow_upgrades: [tls]\n" + kListener + kRoutes).faults,
+            "f:1:18: allow_upgrades: may not have tls: it is a protocol of the connection itself");
+  EXPECT_EQ(load_text(kListener + "routes:\n- {from: https://a, to: h2c://b, allow_upgrades: [foo]}\n").faults,
+            "f:4:50: routes[0].allow_upgrades: may have websocket alone: to has h2c");
+}
+
 }  // namespace
 }  // namespace cardea::config

@@ -148,7 +148,10 @@ const FaultRow kRouteFaults[] = {
     {"redirect.https_redirect: true", "f:6:3: routes[0].redirect.https_redirect: unknown key"},
     {"perfix: /x", "f:6:3: routes[0].perfix: unknown key, did you mean prefix?"},
     {"timeout_read: 1s", "f:6:3: routes[0].timeout_read: unknown key: it belongs at the top of the file"},
-    {"allow_spdy: true", "f:6:3: routes[0].allow_spdy: not supported yet: allow_spdy"},
+    {"depends_on: [x]", "f:6:3: routes[0].depends_on: not supported yet: depends_on"},
+    {"allow_upgrades: [foo, 'a b', h2c]",
+     "f:6:24: routes[0].allow_upgrades: must be a protocol's name, or its name/version\n"
+     "f:6:31: routes[0].allow_upgrades: may not have h2c: it is a protocol of the connection itself"},
     {"mcp: {}", "f:6:3: routes[0].mcp: not supported by cardea: mcp"},
     {"idp_client_id: x", "f:6:3: routes[0].idp_client_id: not supported by cardea: idp_client_id"},
     {"regex: '('", nullptr},

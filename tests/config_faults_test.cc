@@ -66,7 +66,7 @@ TEST(Faults, AllAtOnceInOrder) {
                       "- from: https://a.example/x\n"
                       "  to: gopher://b\n"
                       "  timeout: 1\n"
-                      "  allow_spdy: true\n"
+                      "  depends_on: true\n"
                       "- to: [http://b, 'http://c,1']\n"
                       "  prefix: x\n"
                       "  prefix: /y\n")
@@ -81,7 +81,7 @@ TEST(Faults, AllAtOnceInOrder) {
                            "- from: https://a.example/x\n"
                            "  to: gopher://b\n"
                            "  timeout: 1\n"
-                           "  allow_spdy: true\n"
+                           "  depends_on: true\n"
                            "- to: [http://b, 'http://c,1']\n"
                            "  prefix: x\n"
                            "  prefix: /y\n")
@@ -94,7 +94,7 @@ TEST(Faults, AllAtOnceInOrder) {
             "f:6:9: routes[0].from: may not have a path or a query: use prefix, path or regex\n"
             "f:7:7: routes[0].to: must begin with http://, https://, h2c://, srv://, http+unix:// or https+unix://\n"
             "f:8:12: routes[0].timeout: must be a duration such as 500ms, 30s or 1h30m: '1' has no unit\n"
-            "f:9:3: routes[0].allow_spdy: not supported yet: allow_spdy\n"
+            "f:9:3: routes[0].depends_on: not supported yet: depends_on\n"
             "f:10:3: routes[1]: has no from\n"
             "f:10:7: routes[1].to: needs a weight for every URL or for none\n"
             "f:11:11: routes[1].prefix: must begin with /\n"

@@ -98,6 +98,13 @@ struct Route {
   std::vector<ClaimHeader> claim_headers;                // jwt_claims_headers: the route's own or the global ones
   std::shared_ptr<const tls::ClientTrust> client_trust;  // tls_downstream_client_ca; null: the snapshot's
   bool allow_websockets = false;
+  std::vector<std::string> upgrades;  // allow_upgrades, allow_spdy: tokens that may be asked for
+  bool takes_upgrade(Bytes token) const {
+    for (const std::string& u : upgrades) {
+      if (http::equal_no_case(u, token)) return true;
+    }
+    return false;
+  }
   bool tcp = false;                 // from tcp+https: taken by CONNECT alone, `cluster` has tcp endpoints
   bool show_error_details = false;  // refusals name the reasons
   Millis timeout = 30'000;          // from the request's end to the response's end; 0 off

@@ -93,6 +93,7 @@ void Freezer::freeze_globals() {
   }
   freeze_thresholds(d.circuit_breaker_thresholds, Place{}, thresholds_, per_endpoint_);
   freeze_limits(d.limit_list, Place{}, s.shares);
+  upgrades_ = freeze_upgrades(d.allow_upgrades, Place{});
   bool good = true;
   auto ca = load_either(d.certificate_authority, d.certificate_authority_file, Place{}, "certificate_authority", good);
   if (ca) extra_ca_.push_back(std::move(*ca));

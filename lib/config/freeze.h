@@ -96,6 +96,9 @@ class Freezer {
   bool freeze_match(const RouteDraft& draft, const Place& place, Route& route);
   std::string path_fault(const std::string& path) const;
   void freeze_redirect(const RouteDraft& draft, const Place& place, Route& out);
+  std::vector<std::string> freeze_upgrades(const Value<std::vector<Text>>& texts, const Place& place);
+  void freeze_route_upgrades(const RouteDraft& draft, const Place& place, Route& out);
+  void check_upgrades(const RouteDraft& draft, const Place& place, Route& out);
   void check_served(const RouteDraft& draft, const Place& place);
   void freeze_response(const RouteDraft& draft, const Place& place, Route& out);
   void freeze_rewrite(const RouteDraft& draft, const Place& place, const std::string& to_path, Route& out);
@@ -179,6 +182,7 @@ class Freezer {
   tls::TrustOptions handshake_trust_;                                                // every CA of the configuration
   std::vector<std::shared_ptr<const tls::ClientTrust>> route_trust_;                 // by route: its own, or null
   std::unordered_map<std::string, std::shared_ptr<const tls::ClientTrust>> trusts_;  // by their CA's text
+  std::vector<std::string> upgrades_;                                                // of routes that state none
   std::vector<ClaimHeader> claim_headers_;                                           // of routes that state none
   std::vector<route::HeaderValue> response_headers_;  // of every route that does not disable them
   std::vector<bool> matched_;                         // by route: its match is valid

@@ -171,6 +171,8 @@ void Freezer::check_tcp(const RouteDraft& draft, const Place& place, Route& out)
   refuse(draft.set_response_headers, "set_response_headers");
   refuse(draft.rewrite_response_headers, "rewrite_response_headers");
   refuse(draft.allow_websockets, "allow_websockets");
+  refuse(draft.allow_upgrades, "allow_upgrades");
+  refuse(draft.allow_spdy, "allow_spdy");
   refuse(draft.cors_allow_preflight, "cors_allow_preflight");
   refuse(draft.pass_identity_headers, "pass_identity_headers");
   refuse(draft.jwt_claims_headers, "jwt_claims_headers");

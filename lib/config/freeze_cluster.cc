@@ -278,8 +278,9 @@ std::shared_ptr<const cluster::ClusterConfig> Freezer::intern(const ClusterDraft
   config.tcp = route.tcp && config.endpoints.empty();
   if (config.tcp) config.tls_options = {};
   config.limits.buffer_limit = route.buffer_limit;
-  // As Pomerium: few services take WebSockets over HTTP/2 (RFC 8441) and many offer it.
-  if (route.allow_websockets && !config.tls_options.alpn.empty()) config.tls_options.alpn = {"http/1.1"};
+  // As Pomerium: few services take WebSockets over HTTP/2 (RFC 8441) and many offer it; it has no other upgrades.
+  const bool upgrades = route.allow_websockets || !route.upgrades.empty();
+  if (upgrades && !config.tls_options.alpn.empty()) config.tls_options.alpn = {"http/1.1"};
   return intern(std::move(config), [&](const std::string& message) { refuse_client_tls(draft, built, message); });
 }
 

@@ -91,6 +91,7 @@ void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
   if (kinds == 0) fault(place, draft.mark, "", "needs to, redirect, response or served_by_host");
   if (kinds > 1) fault(place, draft.mark, "", "may have only one of to, redirect, response and served_by_host");
   freeze_times(draft, place, out);
+  freeze_route_upgrades(draft, place, out);
   freeze_route_headers(draft, place, out);
   freeze_route_identity(draft, place, out);
   freeze_policy(draft, place, out);
@@ -105,6 +106,7 @@ void Freezer::freeze_route(const RouteDraft& draft, size_t index) {
     to_path = built.to_path;
     if (built.good) out.cluster = intern(*draft.cluster, built, out, budget);
   }
+  if (out.cluster) check_upgrades(draft, place, out);
   freeze_rewrite(draft, place, to_path, out);
   check_tcp(draft, place, out);
   if (out.served_by_host) check_served(draft, place);
@@ -117,6 +119,8 @@ void Freezer::check_served(const RouteDraft& draft, const Place& place) {
     if (value.set) fault(place, value.mark, key, "has no effect with served_by_host");
   };
   if (draft.allow_websockets.value) refuse(draft.allow_websockets, "allow_websockets");
+  refuse(draft.allow_upgrades, "allow_upgrades");
+  refuse(draft.allow_spdy, "allow_spdy");
   refuse(draft.retry_policy, "retry_policy");
   refuse(draft.hash_policy, "hash_policy");
 }

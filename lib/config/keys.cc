@@ -28,11 +28,10 @@ constexpr Bytes kGlobalKeys[] = {
 };
 constexpr Bytes kRouteKeys[] = {"redirect", "response", "policy", "lb_policy", "cors_preflight"};
 
-constexpr Bytes kGlobalLater[] = {
-    "allow_upgrades",
-};
 constexpr Bytes kRouteLater[] = {
-    "depends_on", "allow_spdy", "allow_upgrades", "tls_downstream_server_name", "tls_upstream_allow_renegotiation",
+    "depends_on",
+    "tls_downstream_server_name",
+    "tls_upstream_allow_renegotiation",
 };
 
 // Of Pomerium's own services, or of the processes that it runs.
@@ -116,7 +115,7 @@ bool owner_has(Owner owner, Bytes key) {
 }
 
 bool is_known(Scope scope, Bytes key) {
-  if (scope == Scope::global) return has(kGlobalKeys, key) || owner_has(Owner::global, key) || has(kGlobalLater, key);
+  if (scope == Scope::global) return has(kGlobalKeys, key) || owner_has(Owner::global, key);
   return has(kRouteKeys, key) || owner_has(Owner::route, key) || owner_has(Owner::cluster, key) ||
          has(kRouteLater, key);
 }
@@ -126,7 +125,6 @@ std::vector<Bytes> known_keys(Scope scope) {
   auto add = [&](const auto& list) { keys.insert(keys.end(), std::begin(list), std::end(list)); };
   if (scope == Scope::global) {
     add(kGlobalKeys);
-    add(kGlobalLater);
   } else {
     add(kRouteKeys);
     add(kRouteLater);
@@ -177,7 +175,7 @@ std::string key_fault(const std::vector<Bytes>& known, const std::string& key) {
 
 std::string key_fault(Scope scope, const std::string& key) {
   bool global = scope == Scope::global;
-  if (global ? has(kGlobalLater, key) : has(kRouteLater, key)) return "not supported yet: " + key;
+  if (!global && has(kRouteLater, key)) return "not supported yet: " + key;
   bool foreign = global ? has(kGlobalForeign, key) || has_prefix_of(kForeignPrefixes, key)
                         : has(kRouteForeign, key) || has_prefix_of(kRouteForeignPrefixes, key);
   // "authorize_timeout" and the like are ours.

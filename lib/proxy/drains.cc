@@ -23,7 +23,7 @@ size_t kind_of(const Exchange& x) {
   for (size_t i = 0; i < Drain::kKinds; ++i) {
     if (kind == kKindNames[i]) return i;
   }
-  return 0;
+  return kind == "upgrade" ? 3 : 0;  // bytes, as TCP's
 }
 
 // When a stream is told, from the drain's beginning: a share of the time that its id decides, so that all workers

@@ -377,7 +377,7 @@ void Exchange::response_ended() {
   if (!response_complete_) down_.send_end(nullptr);
   response_complete_ = true;
   // The other half of a raw tunnel may go on; frames without an answer make no sense.
-  if (tunnel_ && tunnel_->kind() == Tunnel::Kind::tcp && !request_complete_) return bound_half_closed();
+  if (tunnel_ && !tunnel_->has_frames() && !request_complete_) return bound_half_closed();
   if (tunnel_ && up_ && !request_complete_) up_->send_end(nullptr);  // an end in order, not a reset
   finish({});
 }
@@ -554,7 +554,8 @@ const char* Exchange::state() const {
 }
 
 const char* Exchange::kind() const {
-  if (tunnel_) return tunnel_->kind() == Tunnel::Kind::tcp ? "tcp" : "websocket";
+  static constexpr const char* kTunnels[] = {"websocket", "upgrade", "tcp"};
+  if (tunnel_) return kTunnels[size_t(tunnel_->kind())];
   return is_grpc() ? "grpc" : "http";
 }
 

@@ -110,7 +110,7 @@ class Exchange final : public net::Deferred,
   Millis now() const;         // its loop's
   const char* event() const;  // what its access record tells now: "start", "periodic", "end"
   const char* state() const;  // "pending", "connecting", "waiting", "streaming", "ending"
-  const char* kind() const;   // "http", "grpc", "websocket", "tcp"
+  const char* kind() const;   // "http", "grpc", "websocket", "upgrade", "tcp"
   // Calls fn(name of the setting, moment in Loop::now() time, config::Origin) for each clock of its own that runs.
   template <class Fn>
   void each_clock(Fn fn) const {

@@ -36,8 +36,12 @@ uint16_t close_code(const End& end) {
 
 std::unique_ptr<Tunnel> Tunnel::make(const http::RequestHead& head, const config::Route& route) {
   if (route.tcp) return std::unique_ptr<Tunnel>(new Tunnel(Kind::tcp, false));
-  if (!route.allow_websockets || !websocket::is_websocket_request(head)) return nullptr;
   const bool extended = head.method == http::Method::connect;
+  if (!websocket::is_websocket_request(head)) {
+    const bool taken = route.takes_upgrade(head.upgrade) && !http::equal_no_case(head.upgrade, "websocket");
+    return taken ? std::unique_ptr<Tunnel>(new Tunnel(Kind::upgrade, extended)) : nullptr;
+  }
+  if (!route.allow_websockets && !route.takes_upgrade("websocket")) return nullptr;
   auto tunnel = std::unique_ptr<Tunnel>(new Tunnel(Kind::websocket, extended));
   if (extended) {
     uint8_t nonce[16];
@@ -51,6 +55,11 @@ std::unique_ptr<Tunnel> Tunnel::make(const http::RequestHead& head, const config
 
 void Tunnel::ask(http::RequestHead& head, http::Protocol protocol) {
   if (kind_ == Kind::tcp) return;
+  if (kind_ == Kind::upgrade) {  // HTTP/1.1 alone has it: routes that take it speak no other
+    head.method = http::Method::get;
+    head.method_name = "GET";
+    return;
+  }
   asked_extended_ = protocol == http::Protocol::http2;
   head.method = asked_extended_ ? http::Method::connect : http::Method::get;
   head.method_name = asked_extended_ ? "CONNECT" : "GET";
@@ -67,8 +76,9 @@ Tunnel::Answer Tunnel::answer(http::ResponseHead& head) {
   } else {
     if (head.status != 101) return Answer::refused;
     // A client that sent the key checks the answer to it.
-    if (extended_ && !websocket::is_websocket_answer(head, key_)) return Answer::broken;
+    if (has_frames() && extended_ && !websocket::is_websocket_answer(head, key_)) return Answer::broken;
   }
+  if (kind_ == Kind::upgrade) head.status = extended_ ? 200 : 101;
   if (kind_ == Kind::websocket) {
     if (extended_) head.fields.remove("sec-websocket-accept");
     if (!extended_ && asked_extended_) {
@@ -90,18 +100,18 @@ void Exchange::open_tunnel() {
 
 // Relays a piece of a direction while the tunnel ends: up to the end of the frame that the receiver is in.
 Bytes Exchange::last_piece(websocket::FrameTracker& frames, Bytes bytes) {
-  if (tunnel_->kind() != Tunnel::Kind::websocket || frames.broken()) return {};
+  if (!tunnel_->has_frames() || frames.broken()) return {};
   const Bytes last = bytes.substr(0, frames.until_boundary(bytes));
   frames.advance(last);
   return last;
 }
 
 void Exchange::tell_tunnel_client() {
-  if (tunnel_->client_closed || (tunnel_->kind() == Tunnel::Kind::websocket && !tunnel_->to_client.at_boundary())) {
+  if (tunnel_->client_closed || (tunnel_->has_frames() && !tunnel_->to_client.at_boundary())) {
     return;
   }
   tunnel_->client_closed = true;
-  if (tunnel_->kind() == Tunnel::Kind::websocket && !tunnel_->to_client.close_seen()) {
+  if (tunnel_->has_frames() && !tunnel_->to_client.close_seen()) {
     down_.send_body(head_->arena.copy(
         websocket::close_frame(close_code(farewell_end_), http::row(farewell_end_.cause).word, nullptr)));
   }
@@ -111,9 +121,9 @@ void Exchange::tell_tunnel_client() {
 
 void Exchange::tell_tunnel_service() {
   if (tunnel_->service_closed || !up_) return;
-  if (tunnel_->kind() == Tunnel::Kind::websocket && !tunnel_->to_service.at_boundary()) return;
+  if (tunnel_->has_frames() && !tunnel_->to_service.at_boundary()) return;
   tunnel_->service_closed = true;
-  if (tunnel_->kind() == Tunnel::Kind::websocket && !tunnel_->to_service.close_seen()) {
+  if (tunnel_->has_frames() && !tunnel_->to_service.close_seen()) {
     websocket::Mask mask{};
     if (getrandom(mask.bytes, sizeof mask.bytes, 0) != ssize_t(sizeof mask.bytes)) mask.bytes[0] = 1;
     up_->send_body(head_->arena.copy(websocket::close_frame(websocket::kGoingAway, {}, &mask)));
@@ -130,7 +140,7 @@ void Exchange::end_tunnel(const End& why) {
   farewell_end_ = why;
   ending_ = true;
   service_done_ = !up_ || response_complete_ || service_done;
-  if (!up_ && tunnel_->kind() == Tunnel::Kind::tcp) {
+  if (!up_ && !tunnel_->has_frames()) {
     // Bytes have no end of their own: the service's reset must not look like its last word (RFC 9113 8.5).
     down_.finish_then_reset(why.cause);
     return finish(why);

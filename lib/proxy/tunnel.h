@@ -1,4 +1,5 @@
-// An exchange whose heads are followed by another protocol: WebSocket frames, or the bytes of a CONNECT.
+// An exchange whose heads are followed by another protocol: WebSocket frames, those of another upgrade, or the bytes of
+// a CONNECT.
 #pragma once
 
 #include <memory>
@@ -12,12 +13,13 @@ namespace cardea::proxy {
 
 class Tunnel {
  public:
-  enum class Kind : uint8_t { websocket, tcp };
+  enum class Kind : uint8_t { websocket, upgrade, tcp };
 
   // Null: this route takes no such tunnel.
   static std::unique_ptr<Tunnel> make(const http::RequestHead& head, const config::Route& route);
 
   Kind kind() const { return kind_; }
+  bool has_frames() const { return kind_ == Kind::websocket; }  // whose bounds are known
   // Makes of `head` what a service of this protocol is asked: a WebSocket by Upgrade, with a key of our own when the
   // client has none, or by extended CONNECT (RFC 8441), which has no key.
   void ask(http::RequestHead& head, http::Protocol protocol);

@@ -32,8 +32,8 @@ codec_type: http3
 routes:
   - from: https://app.localhost
     to: http://127.0.0.1:1
-    allow_spdy: true
-""", [r"checked.yaml:3:13: .*not supported yet.*", r"checked.yaml:7:5: .*not supported yet: .*allow_spdy"]),
+    depends_on: [x]
+""", [r"checked.yaml:3:13: .*not supported yet.*", r"checked.yaml:7:5: .*not supported yet: .*depends_on"]),
     ("wrong types and ranges", """\
 address: 127.0.0.1:0
 insecure_server: 12
