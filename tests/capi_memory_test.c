@@ -67,6 +67,7 @@ static int build(life* l) {
   TRY(cardea_config_load(text, CARDEA_NTS, "file", &l->next, NULL));
   TRY(cardea_config_seal(l->next, NULL));
   seen_fill(&handlers);
+  handlers.on_request_end = NULL; /* it would insist on strings for which there is no memory */
   TRY(cardea_proxy_new(l->config, &handlers, &l->seen, seen_free, &l->proxy, NULL));
   TRY(cardea_queue_new(4, &l->queue));
   TRY(cardea_proxy_set_queue(l->proxy, l->queue, 1u << CARDEA_EVENT_DRAINED));

@@ -63,8 +63,9 @@ class SeriesByName {
     std::lock_guard lock(mutex_);
     std::erase_if(kept_, [&](const auto& row) { return !wanted.count(row.first); });
     for (const std::string& name : names) {
-      Ptr& series = kept_[name];
-      if (!series || series == other_) series = find_locked(name);
+      auto row = kept_.find(name);
+      if (row != kept_.end() && row->second != other_) continue;
+      kept_.insert_or_assign(name, find_locked(name));
     }
   }
   // By name, kOther among them.

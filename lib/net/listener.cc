@@ -89,7 +89,9 @@ const char* what_to_do(int error) {
 }
 
 Error listen_error(const Address& address, int error) {
-  return {error == EADDRINUSE ? kEaddrinuse : kEio,
+  return {error == EADDRINUSE ? kEaddrinuse
+          : error == ENOMEM   ? kEnomem
+                              : kEio,
           "listen " + address.text() + ": " + os_text(error) + what_to_do(error), error};
 }
 

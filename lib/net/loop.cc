@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include <new>
+#include <utility>
 
 #include "net/net.h"
 
@@ -51,11 +52,7 @@ Loop::Loop(Clock& clock) : clock_(clock), now_(clock.monotonic_ms()), read_buffe
 Loop::~Loop() {
   shut();
   next_.clear();
-  while (!dead_.empty()) {
-    // Both keep their room: a turn that ends one exchange allocates nothing.
-    dying_.swap(dead_);
-    dying_.clear();
-  }
+  while (dead_ != nullptr) bury();
 }
 
 Loop::Turn::Turn(Loop& loop) : loop_(loop) {
@@ -88,10 +85,17 @@ void Loop::end_turn() {
   // A flush may end an object, and an object's end may write a last word somewhere else.
   for (;;) {
     run_flushes();
-    if (dead_.empty()) return;
-    // Both keep their room: a turn that ends one exchange allocates nothing.
-    dying_.swap(dead_);
-    dying_.clear();
+    if (dead_ == nullptr) return;
+    bury();
+  }
+}
+
+void Loop::bury() {
+  Deferred* next = std::exchange(dead_, nullptr);
+  last_dead_ = nullptr;
+  while (Deferred* object = next) {
+    next = object->next_dead_;
+    delete object;
   }
 }
 
@@ -115,7 +119,9 @@ void Loop::flush_later(Flushable& f) {
 
 void Loop::defer_delete(std::unique_ptr<Deferred> object) {
   if (object == nullptr) return;
-  dead_.push_back(std::move(object));
+  Deferred* const last = object.release();
+  (last_dead_ != nullptr ? last_dead_->next_dead_ : dead_) = last;
+  last_dead_ = last;
   if (depth_ == 0) rearm();
 }
 

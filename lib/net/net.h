@@ -59,6 +59,10 @@ class Address {
 class Deferred {
  public:
   virtual ~Deferred() = default;
+
+ private:
+  friend class Loop;
+  Deferred* next_dead_ = nullptr;  // intrusive: what must go needs no memory to go
 };
 
 // Something with output to write once before the turn ends. Intrusive: queued at most once.
@@ -187,7 +191,7 @@ class Loop {
   virtual void wake() = 0;   // any thread: make the poller call run_due() soon
   virtual void rearm() = 0;  // this thread: next_deadline() became earlier
   void shut();               // stop accepting posts; drops what is queued
-  bool has_pending() const { return !next_.empty() || !dead_.empty() || flush_head_ != nullptr; }
+  bool has_pending() const { return !next_.empty() || dead_ != nullptr || flush_head_ != nullptr; }
 
  private:
   friend class Timer;
@@ -195,6 +199,7 @@ class Loop {
   friend class Flushable;
   void run_flushes();
   void end_turn();
+  void bury();            // deletes what waits for it now
   void deadline_moved();  // rearm() now, or once at the end of the turn
   Clock& clock_;
   Millis now_ = 0;
@@ -205,7 +210,8 @@ class Loop {
   TimerWheel wheel_;
   Flushable* flush_head_ = nullptr;
   Flushable* flush_tail_ = nullptr;
-  std::vector<std::unique_ptr<Deferred>> dead_, dying_;
+  Deferred* dead_ = nullptr;  // in the order in which they came
+  Deferred* last_dead_ = nullptr;
   std::mutex inbox_mutex_;
   std::vector<std::function<void()>> inbox_;
   bool inbox_open_ = true;

@@ -46,10 +46,10 @@ Result<void> Proxy::apply(config::SnapshotPtr next) {
       if (auto free = net::probe_bind(l.address); !free) return free;
     }
   }
+  keep_tallies(*next);  // what can fail comes first
+  adopt_limits(*next);
   sockets_.keep(*next);
   snapshot_ = std::move(next);
-  keep_tallies(*snapshot_);
-  adopt_limits(*snapshot_);
   max_connections_ = snapshot_->max_connections;
   version_.fetch_add(1, std::memory_order_release);
   for (Worker* w : workers_) w->post_adopt();

@@ -91,7 +91,11 @@ Session::Session(Worker& worker, const config::Listener& listener, std::unique_p
   if (tls_) {
     handshake_since_ = opened_at_;
   } else {
-    open();
+    try {
+      open();
+    } catch (const std::bad_alloc&) {  // from here on the worker has it, and it ends as any other does
+      wire_->request_close({EndCause::overload, "no memory"});
+    }
   }
   arm_clock();
 }

@@ -205,7 +205,11 @@ void Worker::accept(const config::Listener& listener, std::unique_ptr<net::Strea
     loop_.defer_delete(std::move(stream));
     return;
   }
-  new Session(*this, listener, std::move(stream));  // lives in sessions_ until its wire closes
+  try {
+    new Session(*this, listener, std::move(stream));  // lives in sessions_ until its wire closes
+  } catch (const std::bad_alloc&) {
+    proxy_->release_connection();
+  }
 }
 
 Result<void> Worker::adopt_fd(int fd, size_t listener, Bytes preread) {
