@@ -45,7 +45,7 @@ void client_wait(client* c);
 #define SAME(a, b) check_same(int64_t(a), int64_t(b), #a " == " #b, __FILE__, __LINE__)
 #define SAYS(whole, part) check_says(whole, part, __FILE__, __LINE__)
 
-extern const test_case hook_cases[], throwing_cases[];
+extern const test_case hook_cases[], answer_cases[], throwing_cases[];
 
 #ifndef CARDEA_HPP_EXCEPTIONS
 extern thread_local int allocations;  // of this thread, ever

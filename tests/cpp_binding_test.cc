@@ -134,7 +134,7 @@ std::string text_of_file(const std::string& path) {
 // Every function of the C interface is used by the wrapper.
 void nothing_is_left_out(const std::string& header, const std::string& folder) {
   std::string wrapper;
-  for (const char* part : {"result", "config", "hooks", "proxy", "worker"}) {
+  for (const char* part : {"result", "answer", "config", "hooks", "proxy", "worker"}) {
     wrapper += text_of_file(folder + "/" + part + ".hpp");
   }
   const std::string c = text_of_file(header);
@@ -165,6 +165,7 @@ int main(int argc, char** argv) {
   origin_start();
   run_cases(cases, nullptr);
   run_cases(hook_cases, nullptr);
+  run_cases(answer_cases, nullptr);
   run_cases(throwing_cases, nullptr);
   origin_stop();
   if (argc > 2) nothing_is_left_out(argv[1], argv[2]);

@@ -139,6 +139,27 @@ int cardea_go_poll(cardea_queue* q, cardea_go_batch* b, size_t* count) {
   return CARDEA_OK;
 }
 
+/* ---- answers ------------------------------------------------------------------------------------- */
+
+#define ANSWER_FIELDS 200 /* the library's limit */
+
+int cardea_go_answer(cardea_token t, int how, int status, const char* fields, const uint32_t* lengths, size_t count,
+                     const char* body, size_t n) {
+  cardea_str names[ANSWER_FIELDS], values[ANSWER_FIELDS];
+  size_t i;
+  if (count > ANSWER_FIELDS) return CARDEA_EINVAL;
+  for (i = 0; i < count; ++i) {
+    names[i].ptr = fields;
+    names[i].len = lengths[2 * i];
+    values[i].ptr = fields += lengths[2 * i];
+    values[i].len = lengths[2 * i + 1];
+    fields += lengths[2 * i + 1];
+  }
+  if (how == CARDEA_GO_WHOLE) return cardea_answer(t, status, names, values, count, body, n);
+  if (how == CARDEA_GO_HEAD) return cardea_answer_begin(t, status, names, values, count);
+  return cardea_answer_end(t, names, values, count);
+}
+
 /* ---- others ------------------------------------------------------------------------------------- */
 
 int cardea_go_bound_address(cardea_worker* w, size_t listener, char* to, size_t capacity, size_t* n) {

@@ -42,6 +42,15 @@ void cardea_go_batch_free(cardea_go_batch* b);
 /* Takes what waits, with its strings. An event whose strings found no memory has code CARDEA_ENOMEM. */
 int cardea_go_poll(cardea_queue* q, cardea_go_batch* b, size_t* count);
 
+/* ---- answers ------------------------------------------------------------------------------------- */
+
+#define CARDEA_GO_WHOLE 0 /* cardea_answer() */
+#define CARDEA_GO_HEAD 1  /* cardea_answer_begin() */
+#define CARDEA_GO_END 2   /* cardea_answer_end() */
+/* `fields`: names and values one behind the other; `lengths`: two for each of the `count` fields. */
+int cardea_go_answer(cardea_token t, int how, int status, const char* fields, const uint32_t* lengths, size_t count,
+                     const char* body, size_t n);
+
 /* ---- others ------------------------------------------------------------------------------------- */
 
 /* Copies, since the text belongs to the thread that asks, and goroutines change threads. */

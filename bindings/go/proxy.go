@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"net/http"
 	"runtime"
 	"sync"
 	"time"
@@ -16,6 +17,13 @@ type Hooks struct {
 	Authorizer Authorizer
 	// HealthChecker answers custom health checks. Without one such endpoints are unhealthy.
 	HealthChecker HealthChecker
+	// Handler answers requests of routes that are `served_by_host`. Without one such a configuration has no workers: ErrConfig.
+	//
+	// It has a goroutine for each request. The request's context is cancelled when the request ends (its client left, it was
+	// cut, a timeout), and when the proxy closes; FromContext has what Cardea knows about it. Written bytes wait when the
+	// client is slow, and unread ones stop the client. A panic gives up: 502, or an answer that is cut;
+	// http.ErrAbortHandler does so silently. Informational answers, http.Flusher and trailers are as in net/http.
+	Handler http.Handler
 
 	// The observers below are called one after the other, from one goroutine, in the order of events.
 
@@ -29,8 +37,8 @@ type Hooks struct {
 
 	// QueueCapacity is how many events may wait for Go (0: 65,536). An authorization that finds it full is denied.
 	QueueCapacity int
-	// MaxConcurrent bounds the goroutines of the Authorizer, and again those of the HealthChecker (0: 4,096). Whoever
-	// comes when all are busy is denied, or unhealthy.
+	// MaxConcurrent bounds the goroutines of the Authorizer, and again those of the HealthChecker and the Handler (0:
+	// 4,096). Whoever comes when all are busy is denied, unhealthy, or answered 503.
 	MaxConcurrent int
 	// MaxObserved is how many events may wait for the observers (0: 8,192). What finds that full is dropped and counted.
 	MaxObserved int

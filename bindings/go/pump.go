@@ -26,11 +26,12 @@ type pump struct {
 	base   context.Context // cancelled when the proxy closes
 	cancel context.CancelFunc
 	// Places for questions under way.
-	authorizing, checking chan struct{}
-	running               sync.WaitGroup
+	authorizing, checking, answering chan struct{}
+	running                          sync.WaitGroup
 
 	pending  map[string]*question // by request id; of the pump's goroutine and, to remove, of the questions'
-	mu       sync.Mutex           // pending
+	serving  map[uint64]*served   // by token
+	mu       sync.Mutex           // pending and serving
 	observed chan *event
 	dropped  atomic.Uint64
 	lost     atomic.Uint64
@@ -52,7 +53,10 @@ func startPump(p *Proxy, hooks Hooks, timeout time.Duration) (*pump, error) {
 		}
 	}
 	want(hooks.Authorizer != nil, C.CARDEA_EVENT_AUTHORIZE)
-	want(hooks.Authorizer != nil || hooks.OnRequestEnd != nil, C.CARDEA_EVENT_REQUEST_END)
+	want(hooks.Authorizer != nil || hooks.Handler != nil || hooks.OnRequestEnd != nil, C.CARDEA_EVENT_REQUEST_END)
+	want(hooks.Handler != nil, C.CARDEA_EVENT_REQUEST)
+	want(hooks.Handler != nil, C.CARDEA_EVENT_READABLE)
+	want(hooks.Handler != nil, C.CARDEA_EVENT_WRITABLE)
 	want(hooks.HealthChecker != nil, C.CARDEA_EVENT_HEALTH_CHECK)
 	want(hooks.OnConnOpen != nil, C.CARDEA_EVENT_CONN_OPEN)
 	want(hooks.OnConnClose != nil, C.CARDEA_EVENT_CONN_CLOSE)
@@ -65,11 +69,13 @@ func startPump(p *Proxy, hooks Hooks, timeout time.Duration) (*pump, error) {
 			return nil, failure("new proxy", ErrInvalid, "a bound below zero")
 		}
 	}
-	u := &pump{proxy: p, hooks: hooks, pending: map[string]*question{}, pumped: make(chan struct{}), idle: make(chan struct{}),
-		authorizing: make(chan struct{}, or(hooks.MaxConcurrent, 4096)), checking: make(chan struct{}, or(hooks.MaxConcurrent, 4096)),
-		observed: make(chan *event, or(hooks.MaxObserved, 8192))}
+	u := &pump{proxy: p, hooks: hooks, pending: map[string]*question{}, serving: map[uint64]*served{},
+		pumped: make(chan struct{}), idle: make(chan struct{}), observed: make(chan *event, or(hooks.MaxObserved, 8192))}
+	for _, places := range []*chan struct{}{&u.authorizing, &u.checking, &u.answering} {
+		*places = make(chan struct{}, or(hooks.MaxConcurrent, 4096))
+	}
 	u.timeout.Store(int64(timeout))
-	u.patient = hooks.Authorizer == nil && hooks.HealthChecker == nil && or(hooks.QueueCapacity, 65536) >= 4096
+	u.patient = hooks.Authorizer == nil && hooks.HealthChecker == nil && hooks.Handler == nil && or(hooks.QueueCapacity, 65536) >= 4096
 	if err := u.open(types); err != nil {
 		u.free()
 		return nil, err
@@ -179,12 +185,20 @@ func (u *pump) dispatch(n int) {
 			u.checkHealth(e)
 		case C.CARDEA_EVENT_REQUEST_END:
 			u.ended(e.s[strRequestID])
+			u.endServed(e.token)
 			if u.hooks.OnRequestEnd != nil {
 				u.show(e)
 			}
 		case C.CARDEA_EVENT_OVERFLOW:
 			u.lost.Add(uint64(e.value))
 			u.say(LevelError, "cardea: the event queue was full", "events", e.value)
+			u.lookAgain()
+		case C.CARDEA_EVENT_REQUEST:
+			u.serve(e)
+		case C.CARDEA_EVENT_READABLE:
+			u.poke(e.token, func(s *served) chan struct{} { return s.readable })
+		case C.CARDEA_EVENT_WRITABLE:
+			u.poke(e.token, func(s *served) chan struct{} { return s.writable })
 		default:
 			u.show(e)
 		}

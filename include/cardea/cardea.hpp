@@ -20,6 +20,7 @@
 #ifndef CARDEA_CARDEA_HPP
 #define CARDEA_CARDEA_HPP
 
+#include <cardea/hpp/answer.hpp>
 #include <cardea/hpp/config.hpp>
 #include <cardea/hpp/hooks.hpp>
 #include <cardea/hpp/proxy.hpp>

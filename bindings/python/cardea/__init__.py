@@ -1,5 +1,6 @@
 """Cardea: the life of a proxied connection inside your process. README.md has the first steps."""
 
+from ._asgi import asgi
 from ._config import Cluster, Config, Listener, Policy, Route, Tls
 from ._drain import Drain
 from ._errors import (
@@ -29,6 +30,7 @@ from ._proxy import Metric, Proxy
 from ._reply import Reply
 from ._request import Conn, Endpoint, Identity, Request
 from ._serve import serve
+from ._served import Answer, Served
 from ._worker import Worker
 
 __version__ = "0.1.0"
@@ -48,6 +50,7 @@ def features() -> frozenset[str]:
 __all__ = [
     "MODE",
     "AddressInUseError",
+    "Answer",
     "BusyError",
     "ClosedError",
     "Cluster",
@@ -78,12 +81,14 @@ __all__ = [
     "Request",
     "Route",
     "SealedError",
+    "Served",
     "StaleError",
     "TimedOutError",
     "Tls",
     "TlsError",
     "Worker",
     "WrongThreadError",
+    "asgi",
     "features",
     "library_version",
     "log_to",

@@ -19,6 +19,11 @@ extern "Python" int cardea_py_pick_endpoint(void *, cardea_request *, const card
                                             size_t);
 extern "Python" void cardea_py_health(void *, const cardea_str *, const cardea_str *, int, const cardea_str *);
 extern "Python" int cardea_py_health_check(void *, const cardea_str *, const cardea_str *, cardea_token);
+extern "Python" void cardea_py_request(void *, cardea_request *, cardea_token);
+extern "Python" void cardea_py_readable(void *, cardea_token);
+extern "Python" void cardea_py_writable(void *, cardea_token);
+extern "Python" void cardea_py_request_start(void *, cardea_request *);
+extern "Python" int64_t cardea_py_clock(void *, int64_t *);
 extern "Python" void cardea_py_free(void *);
 extern "Python" void cardea_py_done(void *, int);
 extern "Python" void cardea_py_text(void *, const char *, size_t);

@@ -16,6 +16,9 @@ typedef struct cardea_str {
   const char *ptr;
   size_t len;
 } cardea_str;
+typedef void (*cardea_done_fn)(void *ud, int status);
+typedef void (*cardea_free_fn)(void *ud);
+typedef void (*cardea_text_fn)(void *ud, const char *text, size_t n);
 struct uv_loop_s;
 #define CARDEA_OK 0
 #define CARDEA_EINVAL -1

@@ -16,6 +16,7 @@ from ._later import NO_ANSWER, Pending, background
 from ._native import F, c_function, callback, ffi, lib, string
 from ._reply import hooking
 from ._request import Conn, Endpoint, Identity, Request
+from ._served import Handler, Serving
 
 Answer = Union[bool, Identity]
 Authorizer = Callable[[Request], Union[Answer, Awaitable[Answer]]]
@@ -49,13 +50,15 @@ class Hooks:
     on_health: Callable[[str, str, Health, str], None] | None = None
     health_check: HealthChecker | None = None
     on_hook_error: ErrorHook | None = None
+    serve: Handler | None = None
+    on_request_start: Callable[[Request], None] | None = None
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             hook = getattr(self, name)
             if hook is not None and not callable(hook):
                 raise TypeError(f"{name} is not callable")
-            if name not in ("authorize", "health_check") and is_coroutine_function(hook):
+            if name not in ("authorize", "health_check", "serve") and is_coroutine_function(hook):
                 raise TypeError(f"{name} is told, not waited for: it cannot be a coroutine function")
 
 
@@ -79,7 +82,8 @@ class Dispatch:
         self._pending: dict[int, Pending] = {}
         self._numbers = itertools.count()
         self._by_request: dict[int, int] = {}
-        self._told_ends = hooks.on_request_end is not None or is_coroutine_function(hooks.authorize)
+        self._serving = Serving(self, hooks.serve) if hooks.serve else None
+        self._told_ends = hooks.on_request_end is not None or is_coroutine_function(hooks.authorize) or hooks.serve is not None
 
     @property
     def pending(self) -> int:
@@ -94,7 +98,10 @@ class Dispatch:
         # Whoever is gone does not wait for an answer: a coroutine is cancelled then.
         if self._told_ends:
             table.on_request_end = c_function("request_end")
-        for name in ("on_conn_open", "on_conn_close", "on_pick_endpoint", "on_health"):
+        if self._serving:
+            for name in ("request", "readable", "writable"):
+                setattr(table, "on_" + name, c_function(name))
+        for name in ("on_conn_open", "on_conn_close", "on_pick_endpoint", "on_health", "on_request_start"):
             if getattr(hooks, name):
                 setattr(table, name, c_function(name[3:]))
         if hooks.health_check:
@@ -120,10 +127,16 @@ class Dispatch:
 
     # ---- answers that come later ----------------------------------------------------------------
 
+    def loop_of_hooks(self) -> asyncio.AbstractEventLoop:
+        running = asyncio._get_running_loop()
+        return running or (self.loop if self.loop is not None and not self.loop.is_closed() else background.loop())
+
+    def overloaded(self, error: BaseException) -> bool:
+        return isinstance(error, OverloadedError)
+
     def later(self, hook: str, awaitable: Awaitable[Any], tell: Callable[[Any], None]) -> int:
         """The number under which it waits."""
-        running = asyncio._get_running_loop()
-        loop = running or (self.loop if self.loop is not None and not self.loop.is_closed() else background.loop())
+        running, loop = asyncio._get_running_loop(), self.loop_of_hooks()
         waiting = Pending(hook, awaitable, loop, tell)
         if len(self._pending) >= self.max_pending:
             waiting.drop()
@@ -215,6 +228,8 @@ class Dispatch:
         number = self._by_request.pop(int(ffi.cast("uintptr_t", r)), None)
         if number is not None:
             self.abandon(number)
+        if self._serving:
+            self._serving.end(r)
         if self.hooks.on_request_end is not None:
             self._tell("on_request_end", self.hooks.on_request_end, Request(r, at_end=True))
 
@@ -292,14 +307,14 @@ def _tell_answer(token: int, answer: Any) -> None:
         raise
 
 
-def _hook(name: str, signature: str, error: Any = None) -> Callable[[F], F]:
+def _hook(name: str, signature: str, error: Any = None, forgotten: Callable[..., Any] | None = None) -> Callable[[F], F]:
     """The body of a callback of the proxy's; `error` is also the answer when the host has forgotten proxy and worker."""
 
     def install(body: F) -> F:
         def entered(ud: Any, *arguments: Any) -> Any:
             dispatch = ffi.from_handle(ud)()
             if dispatch is None:
-                return error
+                return forgotten(*arguments) if forgotten else error
             thread = threading.get_ident()
             hooking.add(thread)
             try:
@@ -350,3 +365,31 @@ def _health(dispatch: Dispatch, cluster: Any, endpoint: Any, health: int, cause:
 @_hook("health_check", "int(void *, const cardea_str *, const cardea_str *, cardea_token)", error=DENY)
 def _health_check(dispatch: Dispatch, cluster: Any, endpoint: Any, token: int) -> int:
     return dispatch.health_check(string(cluster), string(endpoint), token)
+
+
+def _nobody_serves(r: Any, token: int) -> None:
+    lib.cardea_answer_abort(token)
+
+
+@_hook("request", "void(void *, cardea_request *, cardea_token)", forgotten=_nobody_serves)
+def _request(dispatch: Dispatch, r: Any, token: int) -> None:
+    if dispatch._serving:
+        dispatch._serving.request(r, token)
+
+
+@_hook("readable", "void(void *, cardea_token)")
+def _readable(dispatch: Dispatch, token: int) -> None:
+    if dispatch._serving:
+        dispatch._serving.readable(token)
+
+
+@_hook("writable", "void(void *, cardea_token)")
+def _writable(dispatch: Dispatch, token: int) -> None:
+    if dispatch._serving:
+        dispatch._serving.writable(token)
+
+
+@_hook("request_start", "void(void *, cardea_request *)")
+def _request_start(dispatch: Dispatch, r: Any) -> None:
+    if dispatch.hooks.on_request_start:
+        dispatch._tell("on_request_start", dispatch.hooks.on_request_start, Request(r))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import weakref
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,6 +16,7 @@ from ._hooks import Authorizer, Dispatch, ErrorHook, HealthChecker, Hooks
 from ._native import c_function, c_string, ffi, handles, lib, raw, string
 from ._options import duration_ms, to_json
 from ._reply import Reply, succeeded
+from ._served import Handler
 
 Selector = Mapping[str, Any]
 Rows = list[dict[str, Any]]
@@ -39,6 +41,9 @@ class Proxy:
     on_pick_endpoint(request, endpoints)      load_balancing_policy `host`: which one takes it, by number; None: none does
     on_health(cluster, endpoint, health, cause)
     health_check(cluster, endpoint)           custom_health_check: True or False; a coroutine may answer later
+    serve(request)          a route is `served_by_host`: gives back an Answer, or answers in pieces; a coroutine is cancelled when
+                            the request ends. One that raises gives up: 502, or an answer that is cut
+    on_request_start(request) once for each request, before anything is asked about it
     on_hook_error(hook, error)                instead of the event loop's exception handler or the log
 
     They come on the worker's thread. One that raises denies. At most `max_pending` coroutines wait for their answers; what comes
@@ -56,13 +61,16 @@ class Proxy:
         on_pick_endpoint: Any = None,
         on_health: Any = None,
         health_check: HealthChecker | None = None,
+        serve: Handler | None = None,
+        on_request_start: Any = None,
         on_hook_error: ErrorHook | None = None,
         max_pending: int = 10_000,
     ) -> None:
         self._ptr: Any = None
         hooks = Hooks(
-            authorize, on_request_end, on_conn_open, on_conn_close, on_pick_endpoint, on_health, health_check, on_hook_error
-        )
+            authorize, on_request_end, on_conn_open, on_conn_close, on_pick_endpoint, on_health, health_check, on_hook_error,
+            serve, on_request_start,
+        )  # fmt: skip
         self._dispatch = Dispatch(hooks, max_pending)
         drafted = sealed(config)
         handle, out, error = handles.hold(weakref.ref(self._dispatch)), ffi.new("cardea_proxy **"), out_error()
@@ -114,6 +122,30 @@ class Proxy:
         ptr, ms = self._live(), -1 if timeout is None else max(0, duration_ms(timeout, "timeout"))
         reply: Reply[None] = Reply(succeeded)
         return reply._ask(lambda ud: lib.cardea_proxy_drain(ptr, ms, c_function("done"), ud))
+
+    def adopt_listening(self, listening: socket.socket | int) -> None:
+        """A listening socket that somebody else bound: the listener of its address takes it instead of binding.
+
+        Before the first worker starts, or before the apply() that brings the listener. Cardea's from then on, unless this fails.
+        """
+        fd = listening if isinstance(listening, int) else listening.fileno()
+        error = out_error()
+        check(lib.cardea_proxy_adopt_listening(self._live(), fd, error), error)
+        if not isinstance(listening, int):
+            listening.detach()
+
+    def listening_sockets(self) -> list[socket.socket]:
+        """New ones for all that the workers accept from, to pass to a successor, which adopts every one; drain this proxy then."""
+        ptr, count, room = self._live(), ffi.new("size_t *"), 16
+        while True:
+            fds = ffi.new("int[]", room)
+            check(lib.cardea_proxy_listening_fds(ptr, fds, room, count))
+            found = [socket.socket(fileno=fds[i]) for i in range(min(room, count[0]))]
+            if count[0] <= room:
+                return found
+            room = count[0]
+            for one in found:
+                one.close()
 
     def metrics(self) -> list[Metric]:
         """All of them, with their values now."""

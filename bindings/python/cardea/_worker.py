@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import socket
 import threading
 import warnings
 import weakref
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from ._errors import WrongThreadError, check, closed, error_of, invalid, out_error
-from ._native import c_function, ffi, lib, raw, string
+from ._native import c_function, callback, ffi, lib, raw, string
 from ._options import duration_ms
 from ._proxy import Proxy
 from ._reply import Reply, succeeded
+
+Clock = Callable[[], tuple[float, float]]
+
+logger = logging.getLogger("cardea")
 
 _STEPS = 8  # in a row before the loop's other work has its turn
 
@@ -24,11 +30,15 @@ _STEPS = 8  # in a row before the loop's other work has its turn
 class Worker:
     """Serves a proxy: `async with Worker(proxy)` in the running event loop, `Worker(proxy, thread=True)` on a thread of its own.
 
-    Listeners are bound when it starts, and a failure names the address. In the loop, only its thread may use it.
+    Listeners are bound when it starts, and a failure names the address. In the loop, only its thread may use it. `clock`, for
+    tests of timeouts: gives seconds of a monotonic clock and of the wall clock (Unix); call wakeup() when it has moved.
     """
 
-    def __init__(self, proxy: Proxy, *, thread: bool = False) -> None:
+    def __init__(self, proxy: Proxy, *, thread: bool = False, clock: Clock | None = None) -> None:
         self._ptr: Any = None
+        if clock is not None and thread:
+            raise TypeError("a clock is for workers in an event loop")
+        self._clock = _HostClock(clock) if clock is not None else None
         if not isinstance(proxy, Proxy):
             raise TypeError(f"a Proxy is wanted, not {type(proxy).__name__}")
         self._proxy = proxy
@@ -59,9 +69,14 @@ class Worker:
         if self._thread and loop is not None:
             self._dispatch.loop = loop
         served = self._proxy._live()
-        check(make(served, out, error), error)
+        clock = None
+        if self._clock is None:
+            check(make(served, out, error), error)
+        else:
+            clock = ffi.new_handle(self._clock)
+            check(lib.cardea_worker_new_clock(served, c_function("clock"), clock, out, error), error)
         self._served = served  # what health checks are answered to
-        self._ptr = ffi.gc(out[0], lib.cardea_worker_free)
+        self._ptr = ffi.gc(out[0], lib.cardea_worker_free if clock is None else lambda ptr: _free(ptr, clock))
         self._started = True
         self._owner = threading.get_ident()
         self._loop = loop
@@ -164,6 +179,10 @@ class Worker:
     def fileno(self) -> int:
         """Readable when the worker has something to do. Only in an event loop, which watches it already."""
         return check(lib.cardea_worker_fd(self._live()))
+
+    def wakeup(self) -> None:
+        """Has it look at the time, and at what there is to do. Any thread."""
+        check(lib.cardea_worker_wakeup(self._live()))
 
     def adopt(self, connection: socket.socket | int, *, listener: int = 0, preread: bytes = b"") -> None:
         """Takes over an accepted socket as if it had come to that listener; `preread` is what has been read from it.
@@ -273,6 +292,33 @@ class Worker:
         elif threading.get_ident() == self._owner:
             if lib.cardea_worker_close(ptr, ffi.NULL, ffi.NULL) in (0, lib.CARDEA_ECLOSED):
                 lib.cardea_worker_run(ptr)
+
+
+class _HostClock:
+    """What the host says the time is; it stands still when the host's function raises."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = 0, 0
+
+    def now(self) -> tuple[int, int]:
+        try:
+            monotonic, unix = self._clock()
+            self._last = round(monotonic * 1000), round(unix * 1000)
+        except Exception as error:
+            logger.error("a worker's clock failed", exc_info=error)
+        return self._last
+
+
+@callback("clock", "int64_t(void *, int64_t *)")
+def _now(ud: Any, unix_ms: Any) -> int:
+    monotonic, unix_ms[0] = ffi.from_handle(ud).now()
+    return int(monotonic)
+
+
+def _free(ptr: Any, clock: Any) -> None:
+    lib.cardea_worker_free(ptr)
+    del clock  # not earlier: the worker may ask
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

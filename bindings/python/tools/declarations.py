@@ -10,7 +10,8 @@ import sys
 def declarations(header: str) -> str:
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
     body = text.split("struct uv_loop_s;", 1)
-    types = re.findall(r"^typedef struct \w+ \w+;|^typedef uint64_t \w+;|^typedef struct cardea_str \{.*?^\} \w+;", body[0], re.S | re.M)
+    kinds = r"^typedef struct \w+ \w+;|^typedef uint64_t \w+;|^typedef void \(\*.*?;|^typedef struct cardea_str \{.*?^\} \w+;"
+    types = re.findall(kinds, body[0], re.S | re.M)
     lines = ["/* Made from cardea.h by tools/declarations.py. */", *types, "struct uv_loop_s;"]
     for line in body[1].splitlines():
         if constant := re.match(r"#define (CARDEA_\w+) \(?(-?\w+?)u?\)?\s*$", line):

@@ -2,7 +2,7 @@
 #ifndef CARDEA_HPP_HOOKS_HPP
 #define CARDEA_HPP_HOOKS_HPP
 
-#include <cardea/hpp/result.hpp>
+#include <cardea/hpp/answer.hpp>
 
 #include <functional>
 #include <optional>
@@ -129,6 +129,9 @@ struct Hooks {
   std::function<int(Request &, const Endpoints &)> pick_endpoint;
   std::function<void(std::string_view cluster, std::string_view endpoint, int health, std::string_view cause)> health;
   std::function<Decision(std::string_view cluster, std::string_view endpoint, cardea_token)> health_check;
+  std::function<void(Request &, Answer)> request;
+  std::function<void(cardea_token)> readable, writable;
+  std::function<void(Request &)> request_start;
   std::function<void(const char *hook)> exception;
 };
 
@@ -147,6 +150,13 @@ class Host {
   virtual int on_pick_endpoint(Request &, const Endpoints &) { return -1; }
   virtual void on_health(std::string_view, std::string_view, int, std::string_view) {}
   virtual Decision on_health_check(std::string_view, std::string_view, cardea_token) { return Decision::deny; }
+  // The answer is the host's, to keep and to give; one that is dropped is 502.
+  virtual void on_request(Request &, Answer) {}
+  virtual void on_readable(cardea_token) {}
+  virtual void on_writable(cardea_token) {}
+  virtual void on_request_start(Request &) {}
+  // A stream that lives long: when that is seen, and at intervals.
+  virtual void on_request_log(Request &) {}
   // A hook threw, what std::current_exception() says; what was asked is denied.
   virtual void on_exception(const char * /*hook*/) {}
 };
@@ -191,7 +201,51 @@ CARDEA_HPP_HAS(on_conn_close, std::declval<Conn &>());
 CARDEA_HPP_HAS(on_pick_endpoint, std::declval<Request &>(), std::declval<const Endpoints &>());
 CARDEA_HPP_HAS(on_health, std::string_view(), std::string_view(), 0, std::string_view());
 CARDEA_HPP_HAS(on_health_check, std::string_view(), std::string_view(), cardea_token());
+CARDEA_HPP_HAS(on_request, std::declval<Request &>(), Answer());
+CARDEA_HPP_HAS(on_readable, cardea_token());
+CARDEA_HPP_HAS(on_writable, cardea_token());
+CARDEA_HPP_HAS(on_request_start, std::declval<Request &>());
+CARDEA_HPP_HAS(on_request_log, std::declval<Request &>());
 #undef CARDEA_HPP_HAS
+
+// The part for requests that the host serves.
+template <class H>
+void serve_table(cardea_handlers &t) noexcept {
+  if constexpr (Has_on_request<H>::value) {
+    t.on_request = [](void *ud, cardea_request *r, cardea_token token) {
+      H &h = *static_cast<H *>(ud);
+      Request request(r);
+      Answer answer(token);
+      guarded(h, "on_request", 0, [&] { return h.on_request(request, std::move(answer)), 0; });
+    };
+  }
+  if constexpr (Has_on_readable<H>::value) {
+    t.on_readable = [](void *ud, cardea_token token) {
+      H &h = *static_cast<H *>(ud);
+      guarded(h, "on_readable", 0, [&] { return h.on_readable(token), 0; });
+    };
+  }
+  if constexpr (Has_on_writable<H>::value) {
+    t.on_writable = [](void *ud, cardea_token token) {
+      H &h = *static_cast<H *>(ud);
+      guarded(h, "on_writable", 0, [&] { return h.on_writable(token), 0; });
+    };
+  }
+  if constexpr (Has_on_request_log<H>::value) {
+    t.on_request_log = [](void *ud, cardea_request *r) {
+      H &h = *static_cast<H *>(ud);
+      Request request(r);
+      guarded(h, "on_request_log", 0, [&] { return h.on_request_log(request), 0; });
+    };
+  }
+  if constexpr (Has_on_request_start<H>::value) {
+    t.on_request_start = [](void *ud, cardea_request *r) {
+      H &h = *static_cast<H *>(ud);
+      Request request(r);
+      guarded(h, "on_request_start", 0, [&] { return h.on_request_start(request), 0; });
+    };
+  }
+}
 
 // The table of a host that has functions of these names.
 template <class H>
@@ -247,6 +301,7 @@ cardea_handlers table() noexcept {
       return guarded(h, "on_health_check", CARDEA_DENY, [&] { return int(h.on_health_check(view(*k), view(*e), token)); });
     };
   }
+  serve_table<H>(t);
   return t;
 }
 
@@ -260,6 +315,10 @@ struct Lambdas {
   int on_pick_endpoint(Request &r, const Endpoints &e) { return hooks.pick_endpoint(r, e); }
   void on_health(std::string_view k, std::string_view e, int h, std::string_view why) { hooks.health(k, e, h, why); }
   Decision on_health_check(std::string_view k, std::string_view e, cardea_token t) { return hooks.health_check(k, e, t); }
+  void on_request(Request &r, Answer a) { hooks.request(r, std::move(a)); }
+  void on_readable(cardea_token t) { hooks.readable(t); }
+  void on_writable(cardea_token t) { hooks.writable(t); }
+  void on_request_start(Request &r) { hooks.request_start(r); }
   void on_exception(const char *hook) {
     if (hooks.exception) hooks.exception(hook);
   }
@@ -272,6 +331,10 @@ struct Lambdas {
     if (!hooks.pick_endpoint) t.on_pick_endpoint = nullptr;
     if (!hooks.health) t.on_health = nullptr;
     if (!hooks.health_check) t.on_health_check = nullptr;
+    if (!hooks.request) t.on_request = nullptr;
+    if (!hooks.readable) t.on_readable = nullptr;
+    if (!hooks.writable) t.on_writable = nullptr;
+    if (!hooks.request_start) t.on_request_start = nullptr;
     return t;
   }
 };

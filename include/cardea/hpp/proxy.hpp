@@ -100,6 +100,18 @@ class Proxy : public detail::Owner<cardea_proxy, cardea_proxy_unref> {
   Result<void> drain(std::optional<std::chrono::milliseconds> deadline = std::nullopt) {
     return detail::done(cardea_proxy_drain(c(), ms(deadline), nullptr, nullptr));
   }
+  // A listening socket that somebody else bound, for the listener of its address; Cardea's unless this fails.
+  Result<void> adopt_listening(int fd) {
+    cardea_error *said = nullptr;
+    const int code = cardea_proxy_adopt_listening(c(), fd, &said);
+    return detail::done(code, said);
+  }
+  // New descriptors of all listening sockets, yours, for a successor: how many there are; those past `cap` are closed again.
+  Result<std::size_t> listening_fds(int *fds, std::size_t cap) {
+    std::size_t count = 0;
+    const int code = cardea_proxy_listening_fds(c(), fds, cap, &count);
+    return detail::given(code, count);
+  }
   // Before the first worker; the mask is of 1 << CARDEA_EVENT_.
   Result<void> set_queue(const Queue &queue, std::uint32_t types) {
     return detail::done(cardea_proxy_set_queue(c(), queue.c(), types));
@@ -132,6 +144,11 @@ class Proxy : public detail::Owner<cardea_proxy, cardea_proxy_unref> {
     return told(std::move(fn), [&](cardea_text_fn text, void *ud, cardea_error **said) {
       return cardea_proxy_list(c(), selector.data(), selector.size(), text, ud, said);
     });
+  }
+  template <class F>
+  Result<void> generations(F fn) {
+    return told(std::move(fn),
+                [&](cardea_text_fn text, void *ud, cardea_error **) { return cardea_proxy_generations(c(), text, ud); });
   }
   Result<void> reauthorize(std::string_view selector) {
     cardea_error *said = nullptr;
@@ -212,11 +229,11 @@ class Proxy : public detail::Owner<cardea_proxy, cardea_proxy_unref> {
   template <class H>
   static cardea_handlers table_of() noexcept {
     const cardea_handlers t = detail::table<H>();
-    static_assert(detail::Has_on_authorize<H>::value || detail::Has_on_request_end<H>::value ||
-                      detail::Has_on_conn_open<H>::value || detail::Has_on_conn_close<H>::value ||
-                      detail::Has_on_pick_endpoint<H>::value || detail::Has_on_health<H>::value ||
-                      detail::Has_on_health_check<H>::value,
-                  "this host has none of the hooks, or with other parameters than cardea::Host");
+    static_assert(
+        detail::Has_on_authorize<H>::value || detail::Has_on_request_end<H>::value || detail::Has_on_conn_open<H>::value ||
+            detail::Has_on_conn_close<H>::value || detail::Has_on_pick_endpoint<H>::value || detail::Has_on_health<H>::value ||
+            detail::Has_on_health_check<H>::value || detail::Has_on_request<H>::value || detail::Has_on_request_start<H>::value,
+        "this host has none of the hooks, or with other parameters than cardea::Host");
     return t;
   }
   static Result<Proxy> create(const Config &config, const cardea_handlers *handlers, void *ud, cardea_free_fn ud_free) {

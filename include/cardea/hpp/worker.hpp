@@ -32,6 +32,15 @@ class Worker {
     const int code = cardea_worker_new(p.c(), &w, &said);
     return detail::given(code, Worker(w), said);
   }
+  // Time is what `clock(std::int64_t &unix_ms)` answers, in milliseconds; it must outlive the worker and must not throw.
+  template <class F>
+  static Result<Worker> create_with_clock(const Proxy &p, F &clock) {
+    const cardea_clock_fn now = [](void *ud, std::int64_t *unix_ms) -> std::int64_t { return (*static_cast<F *>(ud))(*unix_ms); };
+    cardea_worker *w = nullptr;
+    cardea_error *said = nullptr;
+    const int code = cardea_worker_new_clock(p.c(), now, std::addressof(clock), &w, &said);
+    return detail::given(code, Worker(w), said);
+  }
   // uv_version: what uv_version() answers. Let the loop run until close() is done before uv_loop_close().
   static Result<Worker> create_on(const Proxy &p, uv_loop_s *loop, unsigned uv_version) {
     cardea_worker *w = nullptr;
