@@ -185,7 +185,8 @@ int main(int argc, char** argv) {
   long count, kept, before;
   origin_start();
   if (argc > 1) {
-    one(atol(argv[1]), argc > 2, 1000);
+    live(0, 0); /* as the sweep does: what is made once is made */
+    one(atol(argv[1]), argc > 2, 50);
   } else {
     before = memory_living();
     count = live(0, 0);

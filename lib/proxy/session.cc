@@ -125,11 +125,11 @@ void Session::open() {
 
 void Session::choose_codec(bool h2) {
   const http::CodecLimits& limits = worker_.generation()->snapshot->limits;
+  std::unique_ptr<http::ServerCodec> codec =
+      h2 ? http::h2_server(*this, limits, loop_now, &worker_.loop()) : http::h1_server(*this, limits);
   open_ = true;
   add(h2 ? worker_.counters().downstream_connections_http2_active
          : worker_.counters().downstream_connections_http1_active);
-  std::unique_ptr<http::ServerCodec> codec =
-      h2 ? http::h2_server(*this, limits, loop_now, &worker_.loop()) : http::h1_server(*this, limits);
   codec_ = codec.get();
   wire_->set_codec(std::move(codec));
   worker_.proxy().hooks().on_conn_open(*this);
