@@ -237,3 +237,36 @@ func hold(address string) {
 		a.Body.Close()
 	}
 }
+
+func ExampleHooks_handler() {
+	draft := cardea.Draft{
+		Listeners: []cardea.Listener{{Address: "127.0.0.1:0"}},
+		Routes: []cardea.Route{{
+			From:    "http://app.test",
+			Policy:  cardea.Public(),
+			Options: cardea.Options{"served_by_host": true},
+		}},
+	}
+	config, err := draft.Seal()
+	if err != nil {
+		log.Fatal(err)
+	}
+	hooks := cardea.Hooks{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			about, _ := cardea.FromContext(r.Context()) // route, identity, the client's address
+			fmt.Fprintf(w, "%s for %q", r.URL.Path, about.Identity)
+		}),
+	}
+	proxy, err := cardea.NewProxy(config, hooks)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer proxy.Close(context.Background())
+	worker, err := proxy.StartWorker()
+	if err != nil {
+		log.Fatal(err)
+	}
+	address, _ := worker.Address(0)
+	fetch(address, "/mine", "")
+	// Output: 200 /mine for ""
+}

@@ -80,6 +80,11 @@ class Readme(unittest.TestCase):
         self.addCleanup(program.__exit__)
         return program.__enter__()
 
+    def test_answers_of_your_own(self):
+        program = self.run_with("cardea.Served")
+        self.assertEqual(program.get("/mine"), (200, "hello /mine"))
+        self.assertEqual(program.get("/echo", "POST"), (200, ""))
+
     def test_there_are_four(self):
         self.assertEqual(len(EXAMPLES), 4)
 

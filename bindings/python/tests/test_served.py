@@ -26,9 +26,9 @@ async def chunks(client):
     while size := int(await client.reader.readline(), 16):
         body += await client.reader.readexactly(size)
         await client.reader.readexactly(2)
-    trailers = (await client.reader.readuntil(b"\r\n")).decode()
-    if trailers != "\r\n":
-        trailers += (await client.reader.readuntil(b"\r\n\r\n")).decode()
+    trailers = ""
+    while (line := (await client.reader.readline()).decode()) != "\r\n":
+        trailers += line
     return body, trailers
 
 
@@ -48,7 +48,7 @@ class Answers(ServedCase):
             return cardea.Answer(418, headers, f"hello {request.path}")
 
         async with self.served(serve, on_request_start=lambda r: started.append(r.route)):
-            answer = await get(self.at, "/p?q", **{"x-byte": "\udcff"})
+            answer = await get(self.at, "/p?q", **{"x-byte": "é"})
         self.assertEqual((answer.status, answer.body, started), (418, "hello /p", ["own"]))
         self.assertEqual(self.errors, [])
 
@@ -89,7 +89,7 @@ class Answers(ServedCase):
             status, headers = await client.head()
             self.assertEqual((status, headers["x-own"]), (200, "yes"))
             body, trailers = await chunks(client)
-            self.assertEqual((body, trailers.lower()), (b"one two", "x-sum: 7\r\n\r\n"))
+            self.assertEqual((body, trailers.lower()), (b"one two", "x-sum: 7\r\n"))
             client.close()
         self.assertEqual(self.errors, [])
 
@@ -318,7 +318,7 @@ class Asgi(ServedCase):
             client = await Client.to(self.at)
             client.writer.write(b"POST /%C3%A9 HTTP/1.1\r\nHost: app.test\r\nContent-Length: 4\r\n\r\nbody")
             answer = await client.answer()
-            self.assertEqual((answer.status, answer.headers["x-host"], answer.body), (201, "app.test", "bodyé"))
+            self.assertEqual((answer.status, answer.headers["x-host"], answer.body), (201, "app.test", "body/é"))
             await client.send("/?pieces")
             self.assertEqual((await client.head())[0], 201)
             self.assertEqual((await chunks(client))[0], b"one two")
