@@ -23,7 +23,21 @@ constexpr Millis kTunnelAnswer = 30'000;  // for the answer to an upgrade on a r
 
 http::RequestReceiver* Exchange::begin(Session& session, http::RequestPtr head, http::ResponseSender& sender) {
   auto* x = new Exchange(session, std::move(head), sender);
-  x->on_head();
+  // Nothing holds it but its own stages: without memory for one of them it ends here.
+  const End no_memory{EndCause::overload, "no_memory"};
+  try {
+    x->on_head();
+  } catch (const std::bad_alloc&) {
+    try {
+      x->end(no_memory);
+    } catch (const std::bad_alloc&) {
+      try {
+        x->down_.reset(no_memory.cause);
+      } catch (const std::bad_alloc&) {
+      }
+      x->finish(no_memory);
+    }
+  }
   return &x->from_downstream_;
 }
 
@@ -103,7 +117,11 @@ void Exchange::match_connect() {
 }
 
 void Exchange::start() {
-  if (!std::exchange(started_, true)) worker_.proxy().hooks().on_request_start(*this);
+  if (std::exchange(started_, true)) return;
+  try {
+    worker_.proxy().hooks().on_request_start(*this);
+  } catch (const std::bad_alloc&) {  // the host was told as well as could be
+  }
 }
 
 void Exchange::start_clocks() {
@@ -528,7 +546,10 @@ void Exchange::finish(const End& end) {
   down_.release();
   if (end.cause == EndCause::bad_request) session_.count_protocol_error();
   count_outcome(worker_.counters(), *this);
-  worker_.proxy().hooks().on_request_end(*this);
+  try {
+    worker_.proxy().hooks().on_request_end(*this);
+  } catch (const std::bad_alloc&) {  // what follows must come whatever the host has room for
+  }
   worker_.exchange_ended(*this);
   session_.exchange_ended(request_complete_);
   loop().defer_delete(std::unique_ptr<net::Deferred>(this));

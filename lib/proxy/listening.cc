@@ -62,9 +62,12 @@ Result<std::unique_ptr<Listening::Bound>> Listening::bind(const config::Listener
 }
 
 std::unique_ptr<Listening::Bound> Listening::bind_or_log(const config::Listener& config, uint64_t generation) {
-  auto bound = bind(config, generation);
-  if (bound) return std::move(*bound);
-  log::write(log::error, bound.error().message);
+  try {
+    auto bound = bind(config, generation);
+    if (bound) return std::move(*bound);
+    log::write(log::error, bound.error().message);
+  } catch (const std::bad_alloc&) {  // those that are there stay
+  }
   return nullptr;
 }
 
@@ -88,6 +91,7 @@ Result<void> Listening::open(const config::Snapshot& snapshot) {
 
 std::vector<std::string> Listening::change(const config::Snapshot& next) {
   std::vector<std::unique_ptr<Bound>> all;
+  all.reserve(next.listeners.size());  // nothing fails while listeners are between the lists
   for (const config::Listener& l : next.listeners) {
     auto kept = take(l.name);
     if (kept) {
@@ -102,17 +106,17 @@ std::vector<std::string> Listening::change(const config::Snapshot& next) {
     }
     if (kept) all.push_back(std::move(kept));
   }
+  bound_.swap(all);
   std::vector<std::string> gone;
-  for (const auto& b : bound_) {
+  for (const auto& b : all) {
     if (b) gone.push_back(b->config.name);
   }
-  bound_ = std::move(all);
   return gone;
 }
 
 void Listening::stop(const std::string& listener) {
   for (const auto& b : bound_) {
-    if (b->config.name != listener) continue;
+    if (!b || b->config.name != listener) continue;
     for (auto& socket : b->sockets) worker_.loop().defer_delete(std::move(socket));
     b->sockets.clear();
   }
@@ -120,12 +124,15 @@ void Listening::stop(const std::string& listener) {
 }
 
 void Listening::stop() {
-  for (const auto& b : bound_) worker_.proxy().sockets().forget(b->config.name);
+  for (const auto& b : bound_) {
+    if (b) worker_.proxy().sockets().forget(b->config.name);
+  }
   bound_.clear();
 }
 
 void Listening::again(const config::Snapshot& snapshot) {
   std::vector<std::unique_ptr<Bound>> all;
+  all.reserve(snapshot.listeners.size());
   for (const config::Listener& l : snapshot.listeners) {
     auto kept = take(l.name);
     if (!kept || kept->sockets.empty()) kept = bind_or_log(l, snapshot.generation);

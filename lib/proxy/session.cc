@@ -300,6 +300,7 @@ void Session::on_clock() {
   } else if (exchanges_ == 0 && due(idle_since_, s.timeout_idle)) {
     add(worker_.counters().downstream_connections_idle_timeout_total);
     idle_since_ = first_head_since_ = 0;
+    if (!codec_) return close({EndCause::draining});
     leave(0);
   }
   arm_clock();

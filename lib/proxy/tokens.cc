@@ -32,8 +32,9 @@ uint64_t TokenTable::open(Exchange& exchange) {
   if (!index_) return 0;
   if (free_.empty()) {
     if (slots_.size() >= kSlots) return 0;
-    free_.push_back(uint32_t(slots_.size()));
+    free_.reserve(slots_.size() + 1);  // a slot without memory for its number, or the other way, is none
     slots_.emplace_back();
+    free_.push_back(uint32_t(slots_.size() - 1));
   }
   const uint32_t slot = free_.back();
   free_.pop_back();

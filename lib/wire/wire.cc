@@ -233,6 +233,7 @@ void Wire::finish_close() {
   if (stream_->queued() > 0) return;  // on_drained() or the timer comes back
   if (eof_) return complete(end_);
   if (lingering_) return;
+  if (!close_timer_) return complete(end_);  // there was no memory for it
   lingering_ = true;
   close_timer_->start(kLinger);
 }
