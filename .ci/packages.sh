@@ -5,7 +5,7 @@ DEMO_PACKAGES=(curl openssl python3-websockets)
 TEST_PACKAGES=(libgtest-dev libbenchmark-dev curl openssl nghttp2-client nghttp2-server wrk python3-h2
   python3-grpcio python3-websockets python3-jwt python3-cryptography prometheus redis-server redis-tools
   python3-cffi python3-dev python3-pip python3-setuptools python3-wheel
-  python3-uvloop mypy abigail-tools cmake libevent-dev mandoc valgrind)
+  python3-uvloop abigail-tools cmake libevent-dev mandoc valgrind)
 LINT_PACKAGES=(clang-format-14 clang-tidy-14)
 
 # Installs those of the named packages that are missing; touches nothing when none is.

@@ -72,8 +72,8 @@ static void streams_and_generations(void) {
   pump_idle(s.worker);
   SAME(t.count, 1);
   SAYS(t.json, "\"routes\":[\"web\",\"db\"]");
-  sprintf(wanted, "\"generations\":[{\"generation\":%lu,\"exchanges\":2},{\"generation\":%lu,\"exchanges\":1}]}",
-          (unsigned long)first, (unsigned long)second);
+  sprintf(wanted, "\"generations\":[{\"generation\":%lu,\"exchanges\":1},{\"generation\":%lu,\"exchanges\":2}]}",
+          (unsigned long)second, (unsigned long)first);
   SAYS(t.json, wanted);
   let_go(&waits);
   let_go(&socket);

@@ -150,8 +150,8 @@ const FaultRow kRouteFaults[] = {
     {"timeout_read: 1s", "f:6:3: routes[0].timeout_read: unknown key: it belongs at the top of the file"},
     {"depends_on: [x]", "f:6:3: routes[0].depends_on: not supported yet: depends_on"},
     {"allow_upgrades: [foo, 'a b', h2c]",
-     "f:6:24: routes[0].allow_upgrades: must be a protocol's name, or its name/version\n"
-     "f:6:31: routes[0].allow_upgrades: may not have h2c: it is a protocol of the connection itself"},
+     "f:6:25: routes[0].allow_upgrades: must be a protocol's name, or its name/version\n"
+     "f:6:32: routes[0].allow_upgrades: may not have h2c: it is a protocol of the connection itself"},
     {"mcp: {}", "f:6:3: routes[0].mcp: not supported by cardea: mcp"},
     {"idp_client_id: x", "f:6:3: routes[0].idp_client_id: not supported by cardea: idp_client_id"},
     {"regex: '('", nullptr},

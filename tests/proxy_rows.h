@@ -38,6 +38,11 @@ class Json {
       } while (take(','));
       return take(']');
     }
+    for (const std::string word : {"true", "false", "null"}) {
+      if (text_.compare(at_, word.size(), word) != 0) continue;
+      at_ += word.size();
+      return true;
+    }
     const size_t start = at_;
     while (at_ < text_.size() && isdigit(static_cast<unsigned char>(text_[at_]))) ++at_;
     return at_ > start;

@@ -39,8 +39,9 @@ int main(int argc, char **argv) {
   cardea_proxy *proxy;
   cardea_str at;
   driven d;
-  struct event_base *base = event_base_new();
+  struct event_base *base;
   if (argc < 4) return fprintf(stderr, "usage: %s CERT KEY http://HOST:PORT [ADDRESS]\n", argv[0]), 2;
+  base = event_base_new();
   snprintf(text, sizeof text, format, argc > 4 ? argv[4] : "127.0.0.1:8443", argv[1], argv[2], argv[3]);
   must(cardea_config_load(text, CARDEA_NTS, "libevent_host", &config, &error));
   must(cardea_config_seal(config, &error));

@@ -85,8 +85,8 @@ class Readme(unittest.TestCase):
         self.assertEqual(program.get("/mine"), (200, "hello /mine"))
         self.assertEqual(program.get("/echo", "POST"), (200, ""))
 
-    def test_there_are_four(self):
-        self.assertEqual(len(EXAMPLES), 4)
+    def test_each_has_its_test(self):
+        self.assertEqual(len(EXAMPLES), 5)
 
     def test_first_steps(self):
         program = self.run_with("whatever else the program does")

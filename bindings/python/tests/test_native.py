@@ -1,5 +1,6 @@
 """The declarations are the header's, the types are complete, the package installs and makes a wheel."""
 
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -17,6 +18,14 @@ def pkg_config(*what):
         return subprocess.run(["pkg-config", *what, "cardea"], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+
+def recent_mypy() -> bool:
+    try:
+        return tuple(map(int, importlib.metadata.version("mypy").split(".")[:2])) >= (1, 5)
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 class Native(unittest.TestCase):
@@ -49,7 +58,7 @@ class Native(unittest.TestCase):
         self.assertIn("libnowhere.so.9", done.stdout, done.stderr)
         self.assertIn("CARDEA_LIBRARY", done.stdout)
 
-    @unittest.skipUnless(importlib.util.find_spec("mypy"), "mypy is not installed")
+    @unittest.skipUnless(recent_mypy(), "mypy 1.5 or later is not installed")
     def test_types(self):
         with tempfile.TemporaryDirectory() as cache:
             command = [sys.executable, "-m", "mypy", "--cache-dir", cache, "-p", "cardea"]
