@@ -102,6 +102,12 @@ func (s Selector) bytes() (*C.char, C.size_t) {
 	return bytesOf(string(text))
 }
 
+// Clock is one that runs for an exchange.
+type Clock struct {
+	LeftMS int64  `json:"left_ms"` // until it ends the exchange
+	From   string `json:"from"`    // where its time was set: "route", "global" or "default"
+}
+
 // Exchange is a live request.
 type Exchange struct {
 	ID                     string           `json:"id"`
@@ -126,7 +132,7 @@ type Exchange struct {
 	BytesIn                int64            `json:"bytes_in"`
 	BytesOut               int64            `json:"bytes_out"`
 	LeaseMS                int64            `json:"lease_ms"` // until it is judged again; 0: by nothing that runs out
-	Clocks                 map[string]int64 `json:"clocks"`   // ms until each would end it
+	Clocks                 map[string]Clock `json:"clocks"`   // those that run, by the name of their setting
 }
 
 // Listing is what List found. The library lists at most 100,000; LeftOff counts the rest.

@@ -145,6 +145,7 @@ def second_values(t):
         "sign_in_url": "https://sign-in.example/", "signing_key": inline(signing), "signing_key_file": signing,
         "jwt_claims_headers": ["email"], "admin_address": f"unix:{t.path('admin2')}",
         "circuit_breaker_thresholds": {"max_connections": 500}, "metrics_address": f"unix:{t.path('metrics')}", "workers": 3,
+        "limits": [{"by": "source_ip", "concurrent": 10000}], "allow_upgrades": ["foo/1"],
     }
     with open(os.path.join(ROOT, "lib/config/options.def")) as rows:
         options = GLOBAL.findall(rows.read())

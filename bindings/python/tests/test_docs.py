@@ -33,6 +33,8 @@ class Program:
         script.write_text(self.code)
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self.process = subprocess.Popen([sys.executable, "-B", str(script), *self.arguments], cwd=self.folder.name, env=env,
+                                        # Shells ignore SIGINT for what runs behind them.
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
         line = self.process.stdout.readline()
         found = re.search(r"serving .*?127\.0\.0\.1:(\d+)", line)
