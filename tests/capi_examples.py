@@ -3,7 +3,6 @@
 
     capi_examples.py SOURCE README PROGRAM...      SOURCE: what the README shows
 """
-import http.server
 import os
 import pathlib
 import re
@@ -11,21 +10,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
+
+import example_service
 
 source, readme, *programs = sys.argv[1:]
-
-
-class Service(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = f"served {self.path} for {self.headers['X-Forwarded-Host']} over {self.headers['X-Forwarded-Proto']}\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
 
 
 def check_readme():
@@ -97,8 +85,8 @@ def faults_of(program, cert, key, url):
 
 def main():
     check_readme()
-    service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=service.serve_forever, daemon=True).start()
+    service = example_service.serve(
+        lambda r: f"served {r.path} for {r.headers['X-Forwarded-Host']} over {r.headers['X-Forwarded-Proto']}\n")
     with tempfile.TemporaryDirectory() as folder:
         cert, key = f"{folder}/cert.pem", f"{folder}/key.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",

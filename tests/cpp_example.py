@@ -4,24 +4,13 @@
     cpp_example.py PROGRAM
 """
 import http.client
-import http.server
 import subprocess
 import sys
 import threading
 
+import example_service
+
 program = sys.argv[1]
-
-
-class Service(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = f"served {self.path}\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
 
 
 def get(address, **headers):
@@ -34,8 +23,7 @@ def get(address, **headers):
 
 
 def main():
-    service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=service.serve_forever, daemon=True).start()
+    service = example_service.serve(lambda request: f"served {request.path}\n")
     faults = []
     usage = subprocess.run([program], capture_output=True, text=True)
     if usage.returncode != 2 or "usage" not in usage.stderr:
