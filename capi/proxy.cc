@@ -1,6 +1,8 @@
 // Proxy handles: the host's handlers and queue as hooks, late authorization, apply, drain, metrics.
 #include <cstring>
 
+#include <unistd.h>
+
 #include "capi.h"
 #include "cluster/member.h"
 #include "proxy/metrics.h"
@@ -301,6 +303,27 @@ int cardea_proxy_set_queue(cardea_proxy* p, cardea_queue* q, uint32_t types) {
   if (p->proxy->has_workers()) return CARDEA_ESEALED;
   p->hooks->set_queue(q, types);
   return CARDEA_OK;
+}
+
+int cardea_proxy_adopt_listening(cardea_proxy* p, int fd, cardea_error** error) {
+  capi::cleared(error);
+  if (!p || fd < 0) return CARDEA_EINVAL;
+  return capi::guard([&] {
+    auto adopted = p->proxy->sockets().adopt(fd);
+    return adopted ? CARDEA_OK : capi::fail(error, adopted.error());
+  });
+}
+
+int cardea_proxy_listening_fds(cardea_proxy* p, int* fds, size_t cap, size_t* count) {
+  if (count) *count = 0;
+  if (!p || !count || (cap && !fds)) return CARDEA_EINVAL;
+  return capi::guard([&] {
+    auto all = p->proxy->sockets().duplicates();
+    if (!all) return all.error().code;
+    *count = all->size();
+    for (size_t i = 0; i < all->size(); ++i) i < cap ? void(fds[i] = (*all)[i]) : void(close((*all)[i]));
+    return CARDEA_OK;
+  });
 }
 
 int cardea_proxy_metric_next(const cardea_proxy* p, size_t* cursor, cardea_str* name, cardea_str* kind,

@@ -287,27 +287,6 @@ int cardea_worker_adopt_fd(cardea_worker* w, size_t listener, int fd, const char
   return capi::guard([&] { return capi::code_of(w->worker->adopt_fd(fd, listener, capi::text(preread, n))); });
 }
 
-int cardea_proxy_adopt_listening(cardea_proxy* p, int fd, cardea_error** error) {
-  capi::cleared(error);
-  if (!p || fd < 0) return CARDEA_EINVAL;
-  return capi::guard([&] {
-    auto adopted = p->proxy->sockets().adopt(fd);
-    return adopted ? CARDEA_OK : capi::fail(error, adopted.error());
-  });
-}
-
-int cardea_proxy_listening_fds(cardea_proxy* p, int* fds, size_t cap, size_t* count) {
-  if (count) *count = 0;
-  if (!p || !count || (cap && !fds)) return CARDEA_EINVAL;
-  return capi::guard([&] {
-    auto all = p->proxy->sockets().duplicates();
-    if (!all) return all.error().code;
-    *count = all->size();
-    for (size_t i = 0; i < all->size(); ++i) i < cap ? void(fds[i] = (*all)[i]) : void(close((*all)[i]));
-    return CARDEA_OK;
-  });
-}
-
 int cardea_worker_bound_address(cardea_worker* w, size_t listener, cardea_str* out) {
   if (!capi::cleared(out) || !w) return CARDEA_EINVAL;
   return capi::guard([&] {

@@ -147,12 +147,7 @@ Result<void> SocketListener::open(const Address& address, const ListenOptions& o
     return done;
   }
   address_ = bound;
-  if (!bound.is_unix() && bound.port() == 0) {
-    sockaddr_storage storage;
-    socklen_t size = sizeof storage;
-    auto* sa = reinterpret_cast<sockaddr*>(&storage);
-    if (getsockname(fd, sa, &size) == 0) address_.set_port(Address::from(sa, size).port());
-  }
+  if (!bound.is_unix() && bound.port() == 0) address_.set_port(address_of(*socket_).port());
   settle();
   return {};
 }
@@ -271,10 +266,7 @@ Result<std::shared_ptr<ListeningSocket>> adopt_listening(int fd) {
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return refuse("it has no address", errno);
   const int family = storage.ss_family;
   if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) return refuse("neither TCP nor a unix socket", 0);
-  const int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
-    return refuse("it cannot be made non-blocking", errno);
-  }
+  if (!take_over(fd)) return refuse("it cannot be made non-blocking", errno);
   if (family != AF_UNIX) set_tcp_nodelay(fd, true);
   return std::make_shared<ListeningSocket>(fd);
 }

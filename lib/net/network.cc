@@ -110,10 +110,7 @@ Result<std::unique_ptr<Stream>> UvNetwork::adopt(int fd) {
   auto* sa = reinterpret_cast<sockaddr*>(&storage);
   if (getpeername(fd, sa, &size) != 0) return refuse(kEio, "the socket is not connected", errno);
   const Address peer = Address::from(sa, size);
-  const int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
-    return refuse(kEio, "cannot make the socket non-blocking", errno);
-  }
+  if (!take_over(fd)) return refuse(kEio, "cannot make the socket non-blocking", errno);
   if (!peer.is_unix()) set_tcp_nodelay(fd, true);
   int error = 0;
   PollPtr poll = Poll::open(loop_, fd, true, nullptr, error);

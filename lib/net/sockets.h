@@ -14,5 +14,7 @@ Result<std::unique_ptr<Resolver>> make_resolver(UvLoop& loop, const ResolverOpti
 // Small writes must leave at once: this library gathers by itself.
 void set_tcp_nodelay(int fd, bool on);
 std::string os_text(int error);
+// For descriptors that others made: non-blocking, and closed when the program runs another one. False: errno says why.
+bool take_over(int fd);
 
 }  // namespace cardea::net

@@ -1,5 +1,6 @@
 // TcpStream: bytes in and out of one connected TCP or unix socket.
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/uio.h>
 
@@ -13,6 +14,11 @@ namespace cardea::net {
 
 std::string os_text(int error) {
   return std::generic_category().message(error);
+}
+
+bool take_over(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
 }
 
 void set_tcp_nodelay(int fd, bool on) {

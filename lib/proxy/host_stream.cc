@@ -64,10 +64,6 @@ struct Spent final : net::Deferred {
   Lent piece;
 };
 
-void free_copy(void* text) {
-  delete static_cast<std::string*>(text);
-}
-
 bool is_good_field(const std::pair<std::string, std::string>& field) {
   return http::is_token(field.first) && http::is_field_value(field.second) &&
          !http::is_hop_by_hop(http::field_id(field.first));
@@ -83,6 +79,11 @@ bool are_good_fields(const FieldList& fields) {
 }
 
 }  // namespace
+
+Lent Lent::copy_of(Bytes bytes) {
+  auto* const copy = new std::string(bytes);
+  return {*copy, [](void* text) { delete static_cast<std::string*>(text); }, copy};
+}
 
 std::shared_ptr<HostStream> HostStream::open(net::Loop& loop, Hooks& hooks, http::ResponseReceiver& receiver,
                                              const http::RequestHead& head, size_t buffer_limit) {
@@ -157,9 +158,7 @@ int HostStream::write(Bytes bytes, Lent::Release release, void* ud) {
   if (release) {
     pieces_.emplace_back(bytes, release, ud);
   } else if (!bytes.empty()) {
-    auto copy = std::make_unique<std::string>(bytes);
-    pieces_.emplace_back(Bytes(*copy), free_copy, copy.get());
-    (void)copy.release();
+    pieces_.push_back(Lent::copy_of(bytes));
   }
   waiting_ += bytes.size();
   writer_waits_ = waiting_ >= limit_;
@@ -169,7 +168,7 @@ int HostStream::write(Bytes bytes, Lent::Release release, void* ud) {
 int HostStream::end(FieldList trailers) {
   for (const auto& field : trailers) {
     const http::Field view{field.first, field.second, http::field_id(field.first)};
-    if (!is_good_field(field) || http::is_forbidden_in_trailers(view)) return kEinval;
+    if (http::is_forbidden_in_trailers(view)) return kEinval;
   }
   if (!are_good_fields(trailers)) return kEinval;
   std::lock_guard lock(mutex_);
@@ -196,9 +195,7 @@ int HostStream::answer(int status, FieldList fields, Bytes bytes) {
   if (begun_) return kEinval;
   schedule();
   if (head.has_body) {
-    auto copy = std::make_unique<std::string>(bytes);
-    pieces_.emplace_back(Bytes(*copy), free_copy, copy.get());
-    (void)copy.release();
+    pieces_.push_back(Lent::copy_of(bytes));
     waiting_ = bytes.size();
   }
   heads_.push_back(std::move(head));

@@ -23,6 +23,7 @@ class Lent {
  public:
   using Release = void (*)(void* ud);
   Lent(Bytes bytes, Release release, void* ud) : bytes(bytes), release_(release), ud_(ud) {}
+  static Lent copy_of(Bytes bytes);
   Lent(Lent&& other) noexcept : bytes(other.bytes), release_(std::exchange(other.release_, nullptr)), ud_(other.ud_) {}
   Lent& operator=(Lent&&) = delete;
   ~Lent() {
